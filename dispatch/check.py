@@ -1,0 +1,233 @@
+"""The second check: a plan against what its snapshot demands.
+
+Written against the domain objects and the plan alone, in plain Python, so that it shares no code
+with the arrays the plan was made from. `optimization.verify` recomputes the problem; this compares
+the plan with the world.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from dispatch.config import CandidateRules
+from dispatch.domain import Courier, Handover, Location, Order, Snapshot, StopKind
+from dispatch.errors import MAX_IDS, PlanCheckError
+from dispatch.result import Offer, Plan, Route
+from dispatch.tables import KIND_CODE, Points
+from dispatch.travel import TravelTimes
+
+_SLACK = timedelta(milliseconds=5)  # plan times are stored to the microsecond
+_METRES = 1.0
+
+
+def check_plan(
+    plan: Plan, snapshot: Snapshot, travel: TravelTimes, rules: CandidateRules
+) -> list[str]:
+    """Compare a plan with its snapshot; every fault found, empty if none."""
+    return [
+        *_accounting(plan, snapshot),
+        *_offers(plan, snapshot, rules),
+        *_routes(plan, snapshot, rules),
+        *_travel(plan, snapshot, travel),
+    ]
+
+
+def require_sound(
+    plan: Plan, snapshot: Snapshot, travel: TravelTimes, rules: CandidateRules
+) -> None:
+    """Raise if `check_plan` finds anything.
+
+    Raises
+    ------
+    PlanCheckError
+        Naming the first faults.
+    """
+    faults = check_plan(plan, snapshot, travel, rules)
+    if faults:
+        shown = "\n".join(f"  - {fault}" for fault in faults[: 2 * MAX_IDS])
+        raise PlanCheckError(f"plan fails {len(faults)} checks against its snapshot\n{shown}")
+
+
+def _accounting(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    """Every order of the snapshot is in exactly one place."""
+    placed = Counter(
+        [
+            *(name for offer in plan.offers for name in offer.order_ids),
+            *(left.order_id for left in plan.unassigned if left.reason != "rejected_input"),
+            *(held.order_id for held in plan.held),
+            *(locked.order_id for locked in plan.locked),
+        ]
+    )
+    known = {o.id for o in snapshot.orders}
+    for name, count in placed.items():
+        if name not in known:
+            yield f"order {name} is not in the snapshot"
+        elif count > 1:
+            yield f"order {name} appears {count} times"
+    for name in sorted(known - placed.keys()):
+        yield f"order {name} is lost"
+    locked = {n for c in snapshot.couriers for p in c.pending_offers for n in p.order_ids}
+    for name in sorted(locked ^ {entry.order_id for entry in plan.locked}):
+        yield f"order {name}: locked by a pending offer, or said to be, but not both"
+
+
+def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[str]:
+    orders = {o.id: o for o in snapshot.orders}
+    couriers = {c.id: c for c in snapshot.couriers}
+    given: dict[str, list[Order]] = defaultdict(list)
+    if len({offer.offer_id for offer in plan.offers}) < len(plan.offers):
+        yield "offer ids repeat"
+    for offer in plan.offers:
+        if not 0 < offer.probability < 1 or not 0 < offer.propensity <= 1:
+            yield f"offer {offer.offer_id}: probability or propensity out of range"
+        if offer.expires_at <= snapshot.now:
+            yield f"offer {offer.offer_id}: expires before it is made"
+        courier = couriers.get(offer.courier_id)
+        if courier is None:
+            yield f"offer {offer.offer_id}: courier {offer.courier_id} is not in the snapshot"
+            continue
+        if courier.pending_offers:
+            yield f"courier {courier.id}: has an offer pending"
+        for name in offer.order_ids:
+            if name in orders:
+                given[courier.id].append(orders[name])
+                yield from _pair_faults(offer, orders[name], courier)
+    for name, taken in given.items():
+        courier = couriers[name]
+        on_board = len({s.order_id for s in courier.on_board})
+        if len(taken) > rules.max_new_orders:
+            yield f"courier {name}: {len(taken)} new orders, {rules.max_new_orders} allowed"
+        if on_board + len(taken) > courier.capacity.orders:
+            yield f"courier {name}: more orders than its capacity"
+        if courier.load_size + sum(o.size for o in taken) > courier.capacity.size:
+            yield f"courier {name}: more size than its capacity"
+
+
+def _pair_faults(offer: Offer, order: Order, courier: Courier) -> Iterator[str]:
+    if not set(courier.skills).issuperset(order.required_skills):
+        yield f"offer {offer.offer_id}: courier {courier.id} lacks a skill of order {order.id}"
+    if any(r.courier_id == courier.id for r in order.refusals):
+        yield f"offer {offer.offer_id}: courier {courier.id} refused order {order.id} before"
+
+
+def _routes(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[str]:
+    orders = {o.id: o for o in snapshot.orders}
+    couriers = {c.id: c for c in snapshot.couriers}
+    offered: dict[str, set[str]] = defaultdict(set)
+    for offer in plan.offers:
+        offered[offer.courier_id].update(offer.order_ids)
+    if Counter(r.courier_id for r in plan.routes) != Counter(offered.keys()):
+        yield "routes and offers do not name the same couriers, each once"
+    for route in plan.routes:
+        courier = couriers.get(route.courier_id)
+        if courier is not None:
+            yield from _sequence_faults(route, courier, offered[route.courier_id])
+            yield from _clock_faults(route, courier, orders, snapshot)
+            yield from _shift_faults(route, courier, rules)
+
+
+def _sequence_faults(route: Route, courier: Courier, offered: set[str]) -> Iterator[str]:
+    old = [(s.kind, s.order_id) for s in route.stops if s.accepted]
+    if old != [(s.kind, s.order_id) for s in courier.on_board]:
+        yield f"courier {courier.id}: stops on board were changed"
+    new = [(s.kind, s.order_id) for s in route.stops if not s.accepted]
+    wanted = Counter((kind, name) for kind in StopKind for name in offered)
+    if Counter(new) != wanted:
+        yield f"courier {courier.id}: stops do not match the orders offered"
+        return
+    for name in sorted(offered):
+        if new.index((StopKind.DROPOFF, name)) < new.index((StopKind.PICKUP, name)):
+            yield f"courier {courier.id}: order {name} is dropped off before it is picked up"
+
+
+def _clock_faults(
+    route: Route, courier: Courier, orders: dict[str, Order], snapshot: Snapshot
+) -> Iterator[str]:
+    start = max(snapshot.now, courier.available_at or snapshot.now)
+    if route.stops and route.stops[0].arrive_at < start - _SLACK:
+        yield f"courier {courier.id}: moves before being available"
+    for here, there in pairwise(route.stops):
+        if there.arrive_at < here.leave_at - _SLACK:
+            yield f"courier {courier.id}: arrives before leaving the stop before"
+    for stop in route.stops:
+        order = orders.get(stop.order_id)
+        if stop.accepted or order is None:
+            continue
+        place = order.pickup if stop.kind is StopKind.PICKUP else order.dropoff
+        ready = order.ready_at if stop.kind is StopKind.PICKUP else stop.arrive_at
+        earliest = max(stop.arrive_at + timedelta(seconds=place.service_before_s), ready)
+        if abs(stop.at - earliest) > _SLACK:
+            yield f"courier {courier.id}: order {order.id} changes hands at the wrong time"
+        if abs(stop.leave_at - stop.at - timedelta(seconds=place.service_after_s)) > _SLACK:
+            yield f"courier {courier.id}: service after order {order.id} is not kept"
+
+
+def _shift_faults(route: Route, courier: Courier, rules: CandidateRules) -> Iterator[str]:
+    if rules.shift_covers == "pickup":
+        covered = [s.at for s in route.stops if s.kind is StopKind.PICKUP]
+    else:
+        covered = [s.leave_at for s in route.stops]
+    if courier.shift_end is not None and covered and max(covered) > courier.shift_end + _SLACK:
+        yield f"courier {courier.id}: works past the end of the shift"
+    range_m = courier.vehicle.range_m
+    if range_m is not None and route.metres > range_m + _METRES:
+        yield f"courier {courier.id}: rides past its range"
+
+
+def _travel(plan: Plan, snapshot: Snapshot, travel: TravelTimes) -> Iterator[str]:
+    """No leg is faster, and no route shorter, than the travel times say."""
+    orders = {o.id: o for o in snapshot.orders}
+    couriers = {c.id: c for c in snapshot.couriers}
+    legs: list[tuple[Route, Courier, Location, Location, float]] = []
+    for route in plan.routes:
+        courier = couriers.get(route.courier_id)
+        places = _places(route, courier, orders) if courier is not None else None
+        if courier is None or places is None:
+            continue  # reported above
+        start = max(snapshot.now, courier.available_at or snapshot.now)
+        leave = [start, *(s.leave_at for s in route.stops)]
+        for k, stop in enumerate(route.stops):
+            ride = (stop.arrive_at - leave[k]).total_seconds()
+            legs.append((route, courier, places[k], places[k + 1], ride))
+    if not legs:
+        return
+    matrix = snapshot.travel_matrix
+    rows = {} if matrix is None else {name: i for i, name in enumerate(matrix.location_ids)}
+    truth = travel.legs(
+        Points.of((leg[2] for leg in legs), rows),
+        Points.of((leg[3] for leg in legs), rows),
+        np.array([KIND_CODE[leg[1].vehicle.kind] for leg in legs]),
+        np.array([leg[1].vehicle.speed_mps or np.nan for leg in legs]),
+    )
+    ridden: dict[str, float] = defaultdict(float)
+    for (route, courier, _, _, ride), seconds, metres in zip(
+        legs, truth.seconds.tolist(), truth.metres.tolist(), strict=True
+    ):
+        ridden[route.courier_id] += metres
+        if abs(ride - seconds) > _SLACK.total_seconds():
+            yield f"courier {courier.id}: a leg does not take the travel time"
+    for route in plan.routes:
+        if abs(route.metres - ridden.get(route.courier_id, route.metres)) > _METRES:
+            yield f"courier {route.courier_id}: the route's length is wrong"
+
+
+def _places(route: Route, courier: Courier, orders: dict[str, Order]) -> list[Location] | None:
+    """Locations from the courier's position through every stop, or None if one is unknown."""
+    board: dict[tuple[StopKind, str], Handover] = {
+        (s.kind, s.order_id): s.place for s in courier.on_board
+    }
+    places = [courier.position]
+    for stop in route.stops:
+        if stop.accepted:
+            place = board.get((stop.kind, stop.order_id))
+        else:
+            order = orders.get(stop.order_id)
+            pickup = stop.kind is StopKind.PICKUP
+            place = None if order is None else order.pickup if pickup else order.dropoff
+        if place is None:
+            return None
+        places.append(place.location)
+    return places

@@ -1,0 +1,128 @@
+"""The raw columns the acceptance model is given, for serving and for offers logs alike.
+
+One function makes them, so that what a model was trained on and what it is asked about are the
+same arithmetic on the same quantities. Names and units are those of `models.features`.
+"""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from dispatch.tables import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timing:
+    """When a courier who takes an order alone would be where; epoch seconds, shape (n,)."""
+
+    arrive_s: Floats
+    picked_up_s: Floats
+    door_s: Floats
+    done_s: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Trip:
+    """One courier taking one order, n times over; every field has shape (n,).
+
+    Attributes
+    ----------
+    free_s
+        Epoch second at which the courier can start.
+    to_pickup_s, to_pickup_m, trip_s, trip_m, direct_s
+        Travel from where the courier is free to the pickup, from there to the dropoff, and from
+        where the courier is free straight to the dropoff.
+    """
+
+    free_s: Floats
+    to_pickup_s: Floats
+    to_pickup_m: Floats
+    trip_s: Floats
+    trip_m: Floats
+    direct_s: Floats
+    ready_s: Floats
+    pickup_before_s: Floats
+    pickup_after_s: Floats
+    dropoff_before_s: Floats
+    dropoff_after_s: Floats
+
+    def timing(self) -> Timing:
+        """Time the trip: the order changes hands once ready and served."""
+        arrive = self.free_s + self.to_pickup_s
+        picked_up = np.maximum(arrive + self.pickup_before_s, self.ready_s)
+        door = picked_up + self.pickup_after_s + self.trip_s + self.dropoff_before_s
+        return Timing(arrive, picked_up, door, door + self.dropoff_after_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class OfferContext:
+    """What else is known when an offer is made, aligned with its trips; shape (n,), NaN unknown."""
+
+    now_s: Floats
+    due_s: Floats
+    pay: Floats
+    value: Floats
+    order_size: Floats
+    attempt: Floats
+    load_orders: Floats
+    load_size: Floats
+    vehicle: Floats
+    shift_end_s: Floats
+    last_offer_s: Floats
+    courier_offers: Floats
+    courier_accepted: Floats
+    hour: Floats
+    weekday: Floats
+    precipitation_mm_h: Floats
+    temperature_c: Floats
+    demand_ratio: Floats
+
+
+def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
+    """Hour of day [0, 24) and weekday (0 = Monday) of epoch seconds in an IANA timezone."""
+    local = pd.to_datetime(pd.Series(moment_s), unit="s", utc=True).dt.tz_convert(
+        ZoneInfo(timezone)
+    )
+    hour = local.dt.hour + local.dt.minute / 60 + local.dt.second / 3600
+    return (
+        np.asarray(hour, dtype=np.float64),
+        np.asarray(local.dt.weekday, dtype=np.float64),
+    )
+
+
+def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
+    """Derive the raw columns of n offers; each value has shape (n,)."""
+    timing = trip.timing()
+    return {
+        "to_pickup_s": trip.to_pickup_s,
+        "to_pickup_m": trip.to_pickup_m,
+        "trip_s": trip.trip_s,
+        "trip_m": trip.trip_m,
+        "detour_s": np.maximum(trip.to_pickup_s + trip.trip_s - trip.direct_s, 0.0),
+        "until_free_s": np.maximum(trip.free_s - context.now_s, 0.0),
+        "wait_s": timing.picked_up_s - (timing.arrive_s + trip.pickup_before_s),
+        "slack_s": context.due_s - timing.door_s,
+        "load_orders": context.load_orders,
+        "load_size": context.load_size,
+        "pay": context.pay,
+        "value": context.value,
+        "order_size": context.order_size,
+        "attempt": context.attempt,
+        "hour": context.hour,
+        "weekday": context.weekday,
+        "precipitation_mm_h": context.precipitation_mm_h,
+        "temperature_c": context.temperature_c,
+        "demand_ratio": context.demand_ratio,
+        "shift_left_s": context.shift_end_s - context.now_s,
+        "since_offer_s": context.now_s - context.last_offer_s,
+        "vehicle": context.vehicle,
+        "courier_offers": context.courier_offers,
+        "courier_accepted": context.courier_accepted,
+    }
+
+
+def as_floats(values: Ints | Floats) -> Floats:
+    """View integers as the float64 the columns are made of."""
+    return values.astype(np.float64)

@@ -1,0 +1,105 @@
+"""Every parameter of a dispatch, with its default, in frozen dataclasses; loadable from one TOML.
+
+The TOML has one table per class (`[candidates]`, `[objective]`, `[offers]`); what it leaves out
+keeps its default, what it misspells is an error. The configuration's hash is part of every plan.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from dispatch.domain import STRICT
+from dispatch.errors import InvalidInputError, Problem
+from dispatch.validate import structural_findings
+
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRules:
+    """Which couriers are considered for an order.
+
+    `couriers_per_order` caps the candidates; bounds are then over these candidates.
+    `shift_covers` says whether a shift must last to the end of the dropoff or just the pickup.
+    """
+
+    __pydantic_config__ = STRICT
+
+    couriers_per_order: Annotated[int, Field(ge=1, le=1000)] = 40
+    max_pickup_m: Annotated[float, Field(gt=0, le=200_000)] = 15_000.0
+    max_new_orders: Annotated[int, Field(ge=1, le=3)] = 2
+    shift_covers: Literal["dropoff", "pickup"] = "dropoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What one unit of each objective is worth: raw weights, nothing is normalised.
+
+    `acceptance` per order expected to be accepted, `delivery_time` per minute to the door (a
+    refused or unassigned order counts `retry_s` more than its slowest candidate), `lateness` per
+    minute past the promise, `fairness` per unit of spread (orders squared an hour).
+    """
+
+    __pydantic_config__ = STRICT
+
+    acceptance: Weight = 1.0
+    delivery_time: Weight = 0.02
+    lateness: Weight = 0.02
+    fairness: Weight = 0.02
+    retry_s: Annotated[float, Field(gt=0, le=7200)] = 120.0
+    online_floor_s: Annotated[float, Field(ge=60, le=86_400)] = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRules:
+    """How offers are made: how long they live, and how many rivals are kept to explain them."""
+
+    __pydantic_config__ = STRICT
+
+    expires_after_s: Annotated[float, Field(gt=0, le=3600)] = 90.0
+    rivals: Annotated[int, Field(ge=0, le=50)] = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchConfig:
+    """All parameters of `Dispatcher`; `policy_id` names the operating policy in every plan."""
+
+    __pydantic_config__ = STRICT
+
+    policy_id: Annotated[str, Field(min_length=1, max_length=64)] = "default"
+    candidates: CandidateRules = field(default_factory=CandidateRules)
+    objective: Objective = field(default_factory=Objective)
+    offers: OfferRules = field(default_factory=OfferRules)
+    frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all parameters, defaults included."""
+        return hashlib.sha256(_CONFIG.dump_json(self)).hexdigest()
+
+
+_CONFIG = TypeAdapter(DispatchConfig)
+
+
+def load_config(path: str | Path) -> DispatchConfig:
+    """Read a configuration from TOML.
+
+    Raises
+    ------
+    InvalidInputError
+        Unreadable TOML, unknown names and values out of range, all at once.
+    """
+    try:
+        raw = tomllib.loads(Path(path).read_text())
+        return _CONFIG.validate_python(raw)
+    except ValidationError as error:
+        problems = [Problem(f.path, f.message) for f in structural_findings(error)]
+    except OSError as error:
+        problems = [Problem(str(path), (error.strerror or "cannot be read").lower())]
+    except ValueError as error:
+        problems = [Problem(str(path), f"is not valid TOML: {error}")]
+    raise InvalidInputError("configuration", problems)

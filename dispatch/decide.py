@@ -1,0 +1,236 @@
+"""Choosing columns at an operating point, and making sure the trips they imply can be made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dispatch.config import DispatchConfig, Objective
+from dispatch.errors import Problem, UnattainableBoundError
+from dispatch.formulate import formulate
+from dispatch.operating import AtKnee, ByBound, ByWeights, ObjectiveName
+from dispatch.prepare import Prepared, Stopwatch
+from dispatch.result import FrontierPoint, FrontierReport, SolverReport
+from dispatch.routes import Trips, time_trips
+from dispatch.tables import Ints
+from optimization import (
+    AssignmentProblem,
+    Deadline,
+    Frontier,
+    Solution,
+    Weights,
+    solve,
+    sweep,
+    verify,
+)
+
+EFFICIENCY = ("acceptance", "delivery_time", "lateness")
+_PER_SECOND = {"acceptance": 1.0, "delivery_time": 60.0, "lateness": 60.0, "fairness": 1.0}
+_UNIT = {
+    "acceptance": "expected orders accepted",
+    "delivery_time": "minutes of delivery time",
+    "fairness": "orders^2/h of fairness spread",
+}
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """Chosen pairs with their timed trips, and what is proven about the choice."""
+
+    problem: AssignmentProblem
+    chosen: Ints
+    trips: list[Trips]
+    report: SolverReport
+    frontier: FrontierReport | None
+
+
+def display_weights(objective: Objective, point: ByWeights | None = None) -> dict[str, float]:
+    """Return the configuration's weights (per order, per minute), replaced where the point says."""
+    given = point or ByWeights()
+    return {
+        name: getattr(objective, name) if (own := getattr(given, name)) is None else own
+        for name in _PER_SECOND
+    }
+
+
+def _internal(weights: Mapping[str, float]) -> Weights:
+    """Turn weights per minute into the optimizer's weights per second."""
+    return Weights({name: value / _PER_SECOND[name] for name, value in weights.items()})
+
+
+def decide(
+    ready: Prepared,
+    config: DispatchConfig,
+    point: ByWeights | ByBound | AtKnee,
+    deadline: Deadline,
+    watch: Stopwatch,
+    *,
+    include_frontier: bool = False,
+    progress: Progress | None = None,
+) -> Decision:
+    """Choose pairs at an operating point.
+
+    A courier whose joint trip breaks its shift or range is limited to one order and the problem
+    is solved again; single orders were tested as pairs, so this ends. The first bound stays valid,
+    because each limit only takes plans away.
+
+    Raises
+    ------
+    UnattainableBoundError
+        No plan over these candidates meets the bound asked for.
+    """
+    weights = display_weights(config.objective, point if isinstance(point, ByWeights) else None)
+    single = np.empty(0, dtype=np.int64)
+    first_bound: float | None = None
+    while True:
+        with watch.stage("problem"):
+            problem = formulate(ready.tables, ready.pairs, ready.costs, config, single)
+        frontier: Frontier | None = None
+        if include_frontier or isinstance(point, AtKnee):
+            with watch.stage("frontier"):
+                frontier = _sweep(problem, weights, config.frontier_points, deadline, progress)
+        with watch.stage("solve"):
+            if isinstance(point, AtKnee) and frontier is not None:
+                solution, used = frontier.knee().solution, frontier.knee().weights
+            else:
+                used = _internal(weights)
+                solution = solve(problem, used, bounds=_bounds(point), deadline=deadline)
+                if solution.columns.size == 0 and solution.attainable:
+                    raise _unattainable(point, solution)
+        with watch.stage("verify"):
+            verify(
+                problem,
+                solution.columns,
+                weights=used,
+                bounds=_bounds(point),
+                objective=solution.objective,
+            ).raise_if_faulty()
+        with watch.stage("routes"):
+            trips = time_trips(
+                ready.tables,
+                ready.free,
+                ready.pairs,
+                solution.columns,
+                ready.travel,
+                config.candidates,
+            )
+        bound = solution.bound / solution.scale
+        first_bound = bound if first_bound is None else first_bound
+        broken = np.concatenate(
+            [t.courier[~t.feasible] for t in trips] or [np.empty(0, dtype=np.int64)]
+        )
+        if not len(broken):
+            report = _report(ready, problem, solution, used, point, first_bound, len(single))
+            shown = None if frontier is None else frontier_report(frontier, weights)
+            return Decision(problem, solution.columns, trips, report, shown)
+        single = np.union1d(single, broken)
+
+
+def _sweep(
+    problem: AssignmentProblem,
+    weights: Mapping[str, float],
+    points: int,
+    deadline: Deadline,
+    progress: Progress | None,
+) -> Frontier:
+    efficiency = {name: weights[name] for name in EFFICIENCY}
+    if not any(efficiency.values()):
+        efficiency["acceptance"] = 1.0
+    return sweep(
+        problem,
+        _internal(efficiency),
+        against="fairness",
+        points=points,
+        deadline=deadline,
+        progress=progress,
+    )
+
+
+def _bounds(point: ByWeights | ByBound | AtKnee) -> dict[str, float] | None:
+    if not isinstance(point, ByBound):
+        return None
+    if point.objective == "acceptance":
+        return {"acceptance": -point.limit}
+    return {point.objective: point.limit * _PER_SECOND[point.objective]}
+
+
+def _shown(objective: ObjectiveName, value: float) -> float:
+    return -value if objective == "acceptance" else value / _PER_SECOND[objective]
+
+
+def _unattainable(
+    point: ByWeights | ByBound | AtKnee, solution: Solution
+) -> UnattainableBoundError:
+    if not isinstance(point, ByBound):
+        raise TypeError("only a bound can be unattainable")
+    best = _shown(point.objective, solution.attainable[point.objective])
+    side = "at least" if point.objective == "acceptance" else "at most"
+    message = (
+        f"asks for {side} {point.limit:g} {_UNIT[point.objective]}; "
+        f"the best plan over these candidates reaches {best:.6g}"
+    )
+    return UnattainableBoundError("operating point", [Problem("operating_point.limit", message)])
+
+
+def _report(
+    ready: Prepared,
+    problem: AssignmentProblem,
+    solution: Solution,
+    used: Weights,
+    point: ByWeights | ByBound | AtKnee,
+    bound: float,
+    limited: int,
+) -> SolverReport:
+    objective = solution.objective / solution.scale
+    bound = min(bound, objective)
+    gap = (objective - bound) / max(abs(objective), 1e-9)
+    proven = solution.proven and gap <= 0.5 / solution.scale
+    note = (
+        f"{limited} couriers limited to one order: a joint trip broke their shift or range"
+        if limited
+        else ""
+    )
+    cut = int(ready.pairs.cut.sum())
+    return SolverReport(
+        engine=solution.engine,
+        status="optimal" if proven else "feasible",
+        stop_reason=solution.stop_reason.value,
+        mode=problem.mode,
+        objective=objective,
+        bound=bound,
+        gap=0.0 if proven else gap,
+        bound_scope="over these candidates" if cut else "over all feasible pairs",
+        weights={name: used[name] * _PER_SECOND[name] for name in _PER_SECOND},
+        operating_point=point.kind,
+        orders=int((~ready.tables.orders.locked).sum()),
+        couriers=len(ready.tables.couriers),
+        pairs=len(ready.pairs),
+        message="; ".join(part for part in (solution.message, note) if part),
+    )
+
+
+def frontier_report(frontier: Frontier, weights: Mapping[str, float]) -> FrontierReport:
+    """Translate the optimizer's frontier into the units of the plan's objectives."""
+    knee = frontier.knee() if frontier.points else None
+    points = tuple(
+        FrontierPoint(
+            expected_acceptances=-p.values["acceptance"],
+            delivery_time_min=p.values["delivery_time"] / 60,
+            lateness_min=p.values["lateness"] / 60,
+            fairness_spread=p.values["fairness"],
+            efficiency=p.efficiency,
+            weights={name: p.weights[name] * _PER_SECOND[name] for name in _PER_SECOND},
+            gap=p.solution.gap,
+            engine=p.solution.engine,
+            knee=p is knee,
+        )
+        for p in frontier.points
+    )
+    return FrontierReport(
+        points=points,
+        efficiency_weights={name: weights[name] for name in EFFICIENCY},
+        complete=frontier.complete,
+        solved=frontier.solved,
+    )

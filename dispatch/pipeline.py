@@ -1,0 +1,117 @@
+"""`Dispatcher.assign`: the only way from a snapshot to a plan."""
+
+from dataclasses import replace
+
+from dispatch.check import require_sound
+from dispatch.config import DispatchConfig
+from dispatch.decide import Progress, decide
+from dispatch.domain import Snapshot
+from dispatch.operating import AtKnee, ByBound, ByWeights
+from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
+from dispatch.reporting import make_plan
+from dispatch.result import FrontierReport, Plan
+from dispatch.snapshot import Intake
+from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
+from dispatch.validate import validate
+from optimization import Deadline
+
+_SOLVE_SHARE = 0.85  # of the time left; the rest is for timing, checking and writing the plan
+
+
+class Dispatcher:
+    """Decides who is offered which order.
+
+    Parameters
+    ----------
+    model
+        Predicts acceptance; `models.load(folder)` gives one.
+    config
+        All parameters; the defaults where none is given.
+    travel
+        Travel times for snapshots that bring no matrix of their own; great circles by default.
+    """
+
+    def __init__(
+        self,
+        model: AcceptanceScorer,
+        config: DispatchConfig | None = None,
+        travel: TravelTimes | None = None,
+    ) -> None:
+        self.model = model
+        self.config = config or DispatchConfig()
+        self.travel = travel or GreatCircleTravel()
+
+    def assign(
+        self,
+        snapshot: Snapshot | Intake,
+        *,
+        deadline: Deadline | None = None,
+        operating_point: ByWeights | ByBound | AtKnee | None = None,
+        include_frontier: bool = False,
+    ) -> Plan:
+        """Decide one snapshot and return a plan that has passed both checks.
+
+        Raises
+        ------
+        InvalidInputError
+            Listing everything wrong with the snapshot.
+        UnattainableBoundError
+            No plan over the candidates meets the bound asked for.
+        """
+        point = operating_point or ByWeights()
+        due = deadline or Deadline.after(None)
+        watch = Stopwatch()
+        intake = snapshot if isinstance(snapshot, Intake) else Intake(snapshot)
+        ready = self._prepare(intake, watch)
+        decision = decide(
+            ready,
+            self.config,
+            point,
+            due.fraction(_SOLVE_SHARE),
+            watch,
+            include_frontier=include_frontier,
+        )
+        with watch.stage("plan"):
+            plan = make_plan(ready, decision, self.config, self.model.version, intake, point)
+        with watch.stage("check"):
+            require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
+        watch.seconds["total"] = sum(watch.seconds.values())
+        return replace(plan, timings_s=watch.seconds)
+
+    def frontier(
+        self,
+        snapshot: Snapshot | Intake,
+        *,
+        points: int | None = None,
+        deadline: Deadline | None = None,
+        progress: Progress | None = None,
+    ) -> FrontierReport:
+        """Sweep from the most efficient to the fairest plan of one snapshot.
+
+        Raises
+        ------
+        InvalidInputError
+            Listing everything wrong with the snapshot.
+        """
+        watch = Stopwatch()
+        intake = snapshot if isinstance(snapshot, Intake) else Intake(snapshot)
+        ready = self._prepare(intake, watch)
+        config = replace(self.config, frontier_points=points or self.config.frontier_points)
+        decision = decide(
+            ready,
+            config,
+            AtKnee(),
+            deadline or Deadline.after(None),
+            watch,
+            progress=progress,
+        )
+        if decision.frontier is None:
+            raise RuntimeError("the knee was chosen without a frontier")
+        return decision.frontier
+
+    def _prepare(self, intake: Intake, watch: Stopwatch) -> Prepared:
+        with watch.stage("validate"):
+            validate(intake.snapshot)
+        matrix = intake.snapshot.travel_matrix
+        travel = self.travel if matrix is None else MatrixTravel(matrix)
+        return prepare(intake.snapshot, self.model, self.config, travel, watch)

@@ -1,0 +1,336 @@
+"""What a dispatch answers: offers and stop sequences, what was left and why, and how good it is.
+
+Everything here serialises to JSON and back; none of it holds a location.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter
+
+from dispatch.domain import STRICT, Moment, Snapshot, StopKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UnassignedReason = Literal["no_eligible_courier", "couriers_taken", "rejected_input"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A courier considered for an order, beside the one chosen.
+
+    `cost` is the weighted sum that offering the order to this courier alone would add (lower is
+    better); `offered` are the orders this courier is offered instead.
+    """
+
+    __pydantic_config__ = STRICT
+
+    courier_id: str
+    probability: float
+    pickup_in_s: float
+    door_in_s: float
+    cost: float
+    offered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One live offer: these orders to this courier, taken or refused whole.
+
+    `propensity` is the chance with which the policy makes this very offer (1 unless it explores);
+    `override` is who replaced it by hand, if anybody did.
+    """
+
+    __pydantic_config__ = STRICT
+
+    offer_id: str
+    order_ids: tuple[str, ...]
+    courier_id: str
+    rank: int
+    expires_at: Moment
+    probability: float
+    propensity: float
+    pickup_in_s: float
+    door_in_s: float
+    cost: float
+    rivals: tuple[Rival, ...] = ()
+    override: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStop:
+    """A stop of a route; the order changes hands at `at`. `accepted`: it was on board already."""
+
+    __pydantic_config__ = STRICT
+
+    kind: StopKind
+    order_id: str
+    arrive_at: Moment
+    at: Moment
+    leave_at: Moment
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A courier's stops in sequence if every offer is accepted; seconds and metres from now on."""
+
+    __pydantic_config__ = STRICT
+
+    courier_id: str
+    stops: tuple[PlannedStop, ...]
+    metres: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unassigned:
+    """An order nobody is offered, with the couriers ruled out counted by constraint.
+
+    `feasible` couriers could have taken it; `not_considered` lie beyond the nearest candidates.
+    """
+
+    __pydantic_config__ = STRICT
+
+    order_id: str
+    reason: UnassignedReason
+    ruled_out: Mapping[str, int] = field(default_factory=dict)
+    feasible: int = 0
+    not_considered: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An order kept back for the next epoch on purpose, and why."""
+
+    __pydantic_config__ = STRICT
+
+    order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """An order that a courier has been offered and not answered yet."""
+
+    __pydantic_config__ = STRICT
+
+    order_id: str
+    offer_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """The three objectives of the plan, its routes re-timed.
+
+    Attributes
+    ----------
+    expected_acceptances, acceptance_rate
+        Orders expected to be accepted in this epoch, and as a share of the orders waiting.
+    acceptance_basis
+        Whose probabilities these are: a model that also chose the offers flatters itself.
+    delivery_time_min, mean_delivery_time_min
+        Expected minutes from now to the door summed over the waiting orders, and their mean; an
+        order refused or unassigned counts the cost of waiting for the next epoch.
+    lateness_min
+        Expected minutes past the promise, summed likewise.
+    fairness_spread
+        Sum over couriers of hours x (orders an hour - target)^2, past work included.
+    fairness
+        Other measures of the orders an hour: spread_sd, range, gini, worst_off, ...
+    """
+
+    __pydantic_config__ = STRICT
+
+    expected_acceptances: float
+    acceptance_rate: float
+    acceptance_basis: str
+    delivery_time_min: float
+    mean_delivery_time_min: float
+    lateness_min: float
+    fairness_spread: float
+    fairness_notion: str
+    fairness: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SolverReport:
+    """Who answered, why it stopped, and what is proven.
+
+    Objective and bound are of the weighted sum as solved (`mode`), over the candidates considered;
+    `weights` are raw: per order, per minute, per minute late, per unit of spread.
+    """
+
+    __pydantic_config__ = STRICT
+
+    engine: str
+    status: Literal["optimal", "feasible", "infeasible"]
+    stop_reason: str
+    mode: str
+    objective: float
+    bound: float
+    gap: float
+    bound_scope: str
+    weights: Mapping[str, float]
+    operating_point: str
+    orders: int
+    couriers: int
+    pairs: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierPoint:
+    """One plan of the efficiency-fairness frontier, in the units of `Objectives`, as solved."""
+
+    __pydantic_config__ = STRICT
+
+    expected_acceptances: float
+    delivery_time_min: float
+    lateness_min: float
+    fairness_spread: float
+    efficiency: float
+    weights: Mapping[str, float]
+    gap: float
+    engine: str
+    knee: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierReport:
+    """Non-dominated points from the most efficient to the fairest.
+
+    `efficiency` of a point is the weighted sum of acceptance, delivery time and lateness
+    (minimised) under `efficiency_weights`.
+    """
+
+    __pydantic_config__ = STRICT
+
+    points: tuple[FrontierPoint, ...]
+    efficiency_weights: Mapping[str, float]
+    complete: bool
+    solved: int
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per point."""
+        import pandas as pd
+
+        rows = [
+            {
+                "expected_acceptances": p.expected_acceptances,
+                "delivery_time_min": p.delivery_time_min,
+                "lateness_min": p.lateness_min,
+                "fairness_spread": p.fairness_spread,
+                "efficiency": p.efficiency,
+                **{f"weight_{name}": value for name, value in p.weights.items()},
+                "gap": p.gap,
+                "engine": p.engine,
+                "knee": p.knee,
+            }
+            for p in self.points
+        ]
+        return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer to one snapshot; it has passed the verifier and the check against the snapshot."""
+
+    __pydantic_config__ = STRICT
+
+    decision_id: str
+    request_id: str | None
+    decided_for: Moment
+    policy_id: str
+    snapshot_hash: str
+    config_hash: str
+    model_version: str
+    currency: str
+    offers: tuple[Offer, ...]
+    routes: tuple[Route, ...]
+    unassigned: tuple[Unassigned, ...]
+    held: tuple[Held, ...]
+    locked: tuple[Locked, ...]
+    objectives: Objectives
+    solver: SolverReport
+    warnings: tuple[str, ...] = ()
+    frontier: FrontierReport | None = None
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self, *, indent: int | None = None, timings: bool = True) -> str:
+        """Write the plan as JSON; without timings, the same input gives the same bytes."""
+        plan = self if timings else replace(self, timings_s={})
+        return _PLAN.dump_json(plan, indent=indent).decode()
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Plan":
+        """Read back what `to_json` wrote.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The text is not a plan.
+        """
+        return _PLAN.validate_json(text)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per offered order: courier, chance, times, place in the courier's route."""
+        import pandas as pd
+
+        doors = self._handover_times()
+        rows = [
+            {
+                "order_id": order_id,
+                "courier_id": offer.courier_id,
+                "offer_id": offer.offer_id,
+                "probability": offer.probability,
+                "pickup_at": doors[StopKind.PICKUP, order_id],
+                "door_at": doors[StopKind.DROPOFF, order_id],
+                "cost": offer.cost,
+                "expires_at": offer.expires_at,
+            }
+            for offer in self.offers
+            for order_id in offer.order_ids
+        ]
+        return pd.DataFrame(rows)
+
+    def to_geojson(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Draw the routes as GeoJSON: a line per courier, a point per new stop.
+
+        Locations come from the snapshot; a plan holds none. Coordinates are [lon, lat].
+        """
+        from dispatch.geojson import plan_to_geojson
+
+        return plan_to_geojson(self, snapshot)
+
+    def summary(self) -> str:
+        """Say in a few lines what was decided and how sure it is."""
+        o, s = self.objectives, self.solver
+        waiting = len(self.offers) + len(self.unassigned) + len(self.held)
+        return "\n".join(
+            [
+                f"{sum(len(f.order_ids) for f in self.offers)} of {waiting} waiting orders offered "
+                f"to {len(self.routes)} couriers, {len(self.unassigned)} unassigned, "
+                f"{len(self.locked)} locked by pending offers",
+                f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}), "
+                f"delivery time {o.mean_delivery_time_min:.1f} min on average, "
+                f"fairness spread {o.fairness_spread:.2f} orders^2/h",
+                f"{s.status} by {s.engine} ({s.stop_reason}), gap {s.gap:.2%} {s.bound_scope}",
+            ]
+        )
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.decision_id[:12]}: {self.summary().splitlines()[0]}>"
+
+    def _handover_times(self) -> dict[tuple[StopKind, str], datetime]:
+        return {(s.kind, s.order_id): s.at for r in self.routes for s in r.stops}
+
+
+_PLAN = TypeAdapter(Plan)
+
+
+def plan_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a plan."""
+    return _PLAN.json_schema(mode="serialization")
