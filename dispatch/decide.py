@@ -106,6 +106,7 @@ def decide(
                 weights=used,
                 bounds=_bounds(point),
                 objective=solution.objective,
+                scale=solution.scale,
             ).raise_if_faulty()
         with watch.stage("routes"):
             trips = time_trips(
@@ -213,7 +214,7 @@ def _report(
 
 def frontier_report(frontier: Frontier, weights: Mapping[str, float]) -> FrontierReport:
     """Translate the optimizer's frontier into the units of the plan's objectives."""
-    knee = frontier.knee() if frontier.points else None
+    knee = frontier.knee()
     points = tuple(
         FrontierPoint(
             expected_acceptances=-p.values["acceptance"],
@@ -232,5 +233,4 @@ def frontier_report(frontier: Frontier, weights: Mapping[str, float]) -> Frontie
         points=points,
         efficiency_weights={name: weights[name] for name in EFFICIENCY},
         complete=frontier.complete,
-        solved=frontier.solved,
     )

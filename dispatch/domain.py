@@ -17,6 +17,9 @@ from pydantic import AwareDatetime, ConfigDict, Field, PlainSerializer, WithJson
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, revalidate_instances="always")
 
 
+SCHEMA_VERSION: Literal["1.0"] = "1.0"
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -270,4 +273,4 @@ class Snapshot:
     ] = ()
     weather: Weather = field(default_factory=Weather)
     travel_matrix: TravelMatrix | None = None
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.0"] = SCHEMA_VERSION

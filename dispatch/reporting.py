@@ -16,6 +16,7 @@ from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
 from dispatch.result import (
+    Considered,
     Locked,
     Objectives,
     Offer,
@@ -146,6 +147,7 @@ def _offers(
             pickup_in_s=float(pickup_in[c]),
             door_in_s=float(door_in[c]),
             cost=float(cost[c]),
+            considered=_considered(ready, int(pairs.order[c])),
             rivals=tuple(rival(r) for r in rivals[c]),
         )
         for number, c in enumerate(chosen.tolist(), start=1)
@@ -199,21 +201,28 @@ def _routes(ready: Prepared, decision: Decision) -> tuple[Route, ...]:
 def _unassigned(ready: Prepared, decision: Decision, intake: Intake) -> tuple[Unassigned, ...]:
     pairs, orders = ready.pairs, ready.tables.orders
     left = _left(ready, decision)
-    rejected = tuple(Unassigned(name, "rejected_input") for name in intake.rejected_orders)
+    rejected = tuple(
+        Unassigned(name, "rejected_input", Considered()) for name in intake.rejected_orders
+    )
     return rejected + tuple(
         Unassigned(
             order_id=orders.ids[i],
             reason="couriers_taken" if pairs.feasible[i] else "no_eligible_courier",
-            ruled_out={
-                constraint.value: int(count)
-                for constraint, count in zip(CONSTRAINTS, pairs.refused[i], strict=True)
-                if count
-            },
-            feasible=int(pairs.feasible[i]),
-            not_considered=int(pairs.cut[i]),
+            considered=_considered(ready, i),
         )
         for i in np.flatnonzero(left).tolist()
     )
+
+
+def _considered(ready: Prepared, i: int) -> Considered:
+    pairs = ready.pairs
+    cut = int(pairs.cut[i])
+    ruled_out = {
+        constraint.value: int(count)
+        for constraint, count in zip(CONSTRAINTS, pairs.refused[i], strict=True)
+        if count
+    }
+    return Considered(ruled_out, len(ready.tables.couriers) - sum(ruled_out.values()) - cut, cut)
 
 
 def _left(ready: Prepared, decision: Decision) -> NDArray[np.bool_]:

@@ -19,6 +19,21 @@ UnassignedReason = Literal["no_eligible_courier", "couriers_taken", "rejected_in
 
 
 @dataclass(frozen=True, slots=True)
+class Considered:
+    """How the couriers online fared for an order.
+
+    Each of them is counted once: ruled out, under the first constraint that does so; feasible; or
+    neither looked at nor kept, because enough nearer ones were feasible.
+    """
+
+    __pydantic_config__ = STRICT
+
+    ruled_out: Mapping[str, int] = field(default_factory=dict)
+    feasible: int = 0
+    beyond_nearest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Rival:
     """A courier considered for an order, beside the one chosen.
 
@@ -56,6 +71,7 @@ class Offer:
     pickup_in_s: float
     door_in_s: float
     cost: float
+    considered: Considered
     rivals: tuple[Rival, ...] = ()
     override: str | None = None
 
@@ -87,18 +103,13 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Unassigned:
-    """An order nobody is offered, with the couriers ruled out counted by constraint.
-
-    `feasible` couriers could have taken it; `not_considered` lie beyond the nearest candidates.
-    """
+    """An order nobody is offered, and how the couriers fared for it."""
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: UnassignedReason
-    ruled_out: Mapping[str, int] = field(default_factory=dict)
-    feasible: int = 0
-    not_considered: int = 0
+    considered: Considered
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +222,6 @@ class FrontierReport:
     points: tuple[FrontierPoint, ...]
     efficiency_weights: Mapping[str, float]
     complete: bool
-    solved: int
 
     def to_frame(self) -> "pd.DataFrame":
         """One row per point."""

@@ -80,19 +80,19 @@ def _time_group(
     b, q = group.shape
     order = pairs.order[group]
     legs = _between_stops(tables, free, courier, order, travel)
-    before = np.concatenate((orders.pickup_before_s[order], orders.dropoff_before_s[order]), axis=1)
-    after = np.concatenate((orders.pickup_after_s[order], orders.dropoff_after_s[order]), axis=1)
     due = orders.due_s[order]
     best = best_sequences(
         free.free_s[courier],
         legs.seconds.reshape(b, 2 * q + 1, 2 * q + 1),
         orders.ready_s[order],
         np.where(np.isnan(due), np.inf, due),
-        before,
-        after,
+        orders.pickup_before_s[order],
+        orders.pickup_after_s[order],
+        orders.dropoff_before_s[order],
+        orders.dropoff_after_s[order],
     )
     trip = np.arange(b)[:, None]
-    node = best.sequence
+    node = best.node
     came_from = np.concatenate((np.zeros((b, 1), dtype=np.int64), node[:, :-1]), axis=1)
     metres = legs.metres.reshape(b, 2 * q + 1, 2 * q + 1)[trip, came_from, node].sum(axis=1)
     is_pickup = node <= q

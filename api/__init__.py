@@ -1,0 +1,1 @@
+"""The dispatch service over HTTP: `api.main.create_app`."""

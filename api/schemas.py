@@ -1,0 +1,71 @@
+"""What requests look like; snapshots are described by `dispatch.domain`, options here."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.settings import MAX_DEADLINE_MS
+from dispatch.domain import STRICT, Snapshot
+from dispatch.operating import ByWeights, OperatingPoint
+
+Milliseconds = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=MAX_DEADLINE_MS,
+        description="Counted from the request's arrival; null: the server's default. "
+        "The server may allow less.",
+    ),
+]
+InputMode = Annotated[
+    Literal["strict", "lenient"],
+    Field(description="Lenient sets broken orders and couriers aside and names them."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AssignOptions:
+    """How one snapshot is to be decided."""
+
+    __pydantic_config__ = STRICT
+
+    operating_point: OperatingPoint = field(default_factory=ByWeights)
+    deadline_ms: Milliseconds = None
+    include_frontier: Annotated[
+        bool, Field(description="Also sweep the efficiency-fairness frontier.")
+    ] = False
+    mode: InputMode = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierOptions:
+    """How finely the frontier of one snapshot is to be swept."""
+
+    __pydantic_config__ = STRICT
+
+    points: Annotated[int | None, Field(ge=3, le=101, description="Null: the configuration's.")] = (
+        None
+    )
+    deadline_ms: Milliseconds = None
+    mode: InputMode = "strict"
+
+
+@dataclass(frozen=True, slots=True)
+class AssignRequest:
+    """A snapshot, and how it is to be decided."""
+
+    __pydantic_config__ = STRICT
+
+    snapshot: Snapshot
+    options: AssignOptions = field(default_factory=AssignOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierRequest:
+    """A snapshot, and how its frontier is to be swept."""
+
+    __pydantic_config__ = STRICT
+
+    snapshot: Snapshot
+    options: FrontierOptions = field(default_factory=FrontierOptions)

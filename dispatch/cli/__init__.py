@@ -1,0 +1,5 @@
+"""The `dispatch` command."""
+
+from dispatch.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,188 @@
+"""The verbs of the `dispatch` command; each imports what it needs only when it runs."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dispatch.cli.options import (
+    ConfigFile,
+    DeadlineMs,
+    JsonFlag,
+    LenientFlag,
+    ModelDir,
+    Seed,
+    SnapshotPath,
+)
+from dispatch.cli.outcome import EXIT_CODES, guarded
+
+app = typer.Typer(
+    name="dispatch",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Last-mile courier dispatch: from a snapshot of orders and couriers to a verified plan.",
+    epilog=f"Exit codes: {EXIT_CODES}. Results on stdout, messages on stderr.",
+)
+
+
+@app.command()
+@guarded
+def train(
+    offers: Annotated[Path, typer.Argument(help="Offers log: CSV, CSV.gz or Parquet.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the model to.")],
+    seed: Seed = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train and calibrate the acceptance model on an offers log."""
+    import_module("dispatch.cli.training").run(offers, out, seed=seed, as_json=as_json)
+
+
+@app.command()
+@guarded
+def assign(
+    snapshot: SnapshotPath,
+    model: ModelDir,
+    config: ConfigFile = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the plan as JSON to a file.")
+    ] = None,
+    geojson: Annotated[Path | None, typer.Option(help="Write the routes as GeoJSON.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            help="Operating point by weights, e.g. acceptance=1,delivery_time=0.02,fairness=0.1."
+        ),
+    ] = None,
+    bound: Annotated[
+        str | None,
+        typer.Option(
+            help="Operating point by a bound: acceptance>=40, delivery_time<=900 (minutes), "
+            "fairness<=120."
+        ),
+    ] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="Operate at the frontier's knee.")] = False,
+    frontier: Annotated[bool, typer.Option("--frontier", help="Sweep the frontier too.")] = False,
+    deadline_ms: DeadlineMs = None,
+    lenient: LenientFlag = False,
+    as_json: JsonFlag = False,
+    timings: Annotated[
+        bool,
+        typer.Option(
+            "--timings/--no-timings", help="Without: the same input gives the same bytes."
+        ),
+    ] = True,
+) -> None:
+    """Dispatch a snapshot and print the plan."""
+    import_module("dispatch.cli.assigning").run(
+        snapshot,
+        model,
+        config=config,
+        out=out,
+        geojson=geojson,
+        point=import_module("dispatch.cli.points").parse_point(weights, bound, knee),
+        frontier=frontier,
+        deadline_ms=deadline_ms,
+        lenient=lenient,
+        as_json=as_json,
+        timings=timings,
+    )
+
+
+@app.command()
+@guarded
+def frontier(
+    snapshot: SnapshotPath,
+    model: ModelDir,
+    config: ConfigFile = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the points: .csv or .parquet.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the frontier as a .png.")] = None,
+    points: Annotated[int | None, typer.Option(min=3, max=1001, help="Weights to try.")] = None,
+    deadline_ms: DeadlineMs = None,
+    lenient: LenientFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Sweep from the most efficient to the fairest plan."""
+    import_module("dispatch.cli.sweeping").run(
+        snapshot,
+        model,
+        config=config,
+        out=out,
+        plot=plot,
+        points=points,
+        deadline_ms=deadline_ms,
+        lenient=lenient,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@guarded
+def why(
+    plan: Annotated[str, typer.Argument(help="A plan as JSON (from assign --out), or -.")],
+    order: Annotated[str, typer.Argument(help="The order asked about.")],
+    courier: Annotated[str | None, typer.Argument(help="A courier: why not this one?")] = None,
+) -> None:
+    """Explain why an order was, or was not, offered to a courier."""
+    import_module("dispatch.cli.asking").run(plan, order, courier)
+
+
+@app.command()
+@guarded
+def serve(
+    model: ModelDir,
+    config: ConfigFile = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Serve POST /assign and POST /frontier over HTTP."""
+    import_module("dispatch.cli.serving").run(model, config, host, port)
+
+
+@app.command()
+@guarded
+def sample(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
+    seed: Seed = 0,
+    offers: Annotated[int, typer.Option(min=100, max=2_000_000, help="Rows of the log.")] = 20_000,
+) -> None:
+    """Write the sample city: a snapshot, an offers log, and the truth behind it."""
+    import_module("dispatch.cli.samples").write(out, seed, offers)
+
+
+@app.command()
+@guarded
+def convert(
+    layout: Annotated[str, typer.Argument(metavar="FORMAT", help="grubhub or colombia.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of the instance or city-day.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="A .json file, a folder, or -.")] = "-",
+    at: Annotated[str, typer.Option(help="Minute of the day (or HH:MM), or busiest.")] = "busiest",
+    waiting_minutes: Annotated[
+        int, typer.Option(min=1, max=240, help="Orders placed this long ago still wait.")
+    ] = 10,
+) -> None:
+    """Turn a minute of a public instance into a snapshot."""
+    import_module("dispatch.cli.samples").convert(layout, folder, out, at, waiting_minutes)
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON Schema of a snapshot."""
+    import_module("dispatch.cli.versions").print_schema()
+
+
+@app.command()
+@guarded
+def versions(as_json: JsonFlag = False) -> None:
+    """Show versions, solver engines and the active scoring backend."""
+    import_module("dispatch.cli.versions").run(as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,156 @@
+"""Plans and frontiers as tables for a terminal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.table import Table
+
+from dispatch.domain import StopKind
+from dispatch.explain import WORDS
+from dispatch.result import Considered, FrontierReport, Plan, Route
+
+_SIGN = {StopKind.PICKUP: "↑", StopKind.DROPOFF: "↓"}
+
+
+def render_plan(console: Console, plan: Plan, timezone: str, *, timings: bool) -> None:
+    """Print offers, unassigned orders, objectives, proof and timings."""
+    zone = ZoneInfo(timezone)
+    console.print(_offers(plan, zone))
+    if plan.unassigned:
+        console.print(_unassigned(plan))
+    if plan.locked:
+        names = ", ".join(entry.order_id for entry in plan.locked)
+        console.print(f"Locked by pending offers: {names}", highlight=False)
+    console.print(_objectives(plan))
+    solver = plan.solver
+    console.print(
+        f"[bold]{solver.status}[/bold] by {solver.engine}, stopped: {solver.stop_reason}; "
+        f"weighted sum {solver.objective:.4f}, bound {solver.bound:.4f}, gap {solver.gap:.2%} "
+        f"{solver.bound_scope} ({solver.pairs} pairs, {solver.mode})",
+        highlight=False,
+    )
+    if solver.message:
+        console.print(f"Note: {solver.message}", highlight=False)
+    if timings:
+        stages = "  ".join(f"{name} {1000 * s:.1f}" for name, s in plan.timings_s.items())
+        console.print(f"Milliseconds by stage: {stages}", highlight=False)
+
+
+def _offers(plan: Plan, zone: ZoneInfo) -> Table:
+    routes = {route.courier_id: route for route in plan.routes}
+    table = Table(
+        title=f"Plan {plan.decision_id[:12]} for {_clock(plan.decided_for, zone)}",
+        caption="↑ pickup, ↓ dropoff, · already on board",
+    )
+    table.add_column("order")
+    table.add_column("courier")
+    for name in ("accepts", "pickup", "door", "in"):
+        table.add_column(name, justify="right")
+    table.add_column("stops", overflow="fold")
+    for offer in plan.offers:
+        route = routes[offer.courier_id]
+        at = {(s.kind, s.order_id): s.at for s in route.stops}
+        for order_id in offer.order_ids:
+            table.add_row(
+                order_id,
+                offer.courier_id,
+                f"{offer.probability:.0%}",
+                _clock(at[StopKind.PICKUP, order_id], zone),
+                _clock(at[StopKind.DROPOFF, order_id], zone),
+                f"{offer.door_in_s / 60:.0f} min",
+                _stops(route),
+            )
+    return table
+
+
+def _stops(route: Route) -> str:
+    return " ".join(
+        f"{'·' if stop.accepted else ''}{_SIGN[stop.kind]}{stop.order_id}" for stop in route.stops
+    )
+
+
+def _clock(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def _unassigned(plan: Plan) -> Table:
+    table = Table(title="Unassigned")
+    table.add_column("order")
+    table.add_column("reason")
+    table.add_column("couriers", overflow="fold")
+    for left in plan.unassigned:
+        table.add_row(left.order_id, left.reason.replace("_", " "), _counts(left.considered))
+    return table
+
+
+def _counts(considered: Considered) -> str:
+    parts = [f"{count} {WORDS[name]}" for name, count in considered.ruled_out.items()]
+    if considered.feasible:
+        parts.append(f"{considered.feasible} could take it")
+    return ", ".join(parts) or "none online"
+
+
+def _objectives(plan: Plan) -> Table:
+    o = plan.objectives
+    table = Table(title="Objectives")
+    for name in ("objective", "value", "which is"):
+        table.add_column(name, justify="right" if name == "value" else "left")
+    table.add_row(
+        "acceptance",
+        f"{o.expected_acceptances:.2f} orders",
+        f"{o.acceptance_rate:.1%} of the orders waiting, by {o.acceptance_basis}",
+    )
+    table.add_row(
+        "delivery time",
+        f"{o.delivery_time_min:.1f} min",
+        f"{o.mean_delivery_time_min:.1f} min an order; {o.lateness_min:.1f} min late in all",
+    )
+    table.add_row(
+        "fairness",
+        f"{o.fairness_spread:.2f} orders²/h",
+        f"{o.fairness_notion}; sd {o.fairness.get('spread_sd', 0):.2f}, "
+        f"Gini {o.fairness.get('gini', 0):.3f}",
+    )
+    return table
+
+
+def render_frontier(console: Console, frontier: FrontierReport) -> None:
+    """Print the frontier from the most efficient plan to the fairest."""
+    weights = ", ".join(f"{k} {v:g}" for k, v in frontier.efficiency_weights.items())
+    table = Table(
+        title=f"Frontier, most efficient to fairest (efficiency: {weights})",
+        caption="spread: fairness, orders²/h; weight: of fairness, per unit of efficiency",
+    )
+    for name in (
+        "accepted",
+        "time, min",
+        "late",
+        "spread",
+        "efficiency",
+        "weight",
+        "gap",
+        "",
+    ):
+        table.add_column(name, justify="right")
+    for point in frontier.points:
+        scale = _efficiency_scale(point.weights, frontier.efficiency_weights)
+        table.add_row(
+            f"{point.expected_acceptances:.2f}",
+            f"{point.delivery_time_min:.0f}",
+            f"{point.lateness_min:.0f}",
+            f"{point.fairness_spread:.2f}",
+            f"{point.efficiency:.3f}",
+            f"{point.weights['fairness'] / scale:.4g}",
+            f"{point.gap:.2%}",
+            "knee" if point.knee else "",
+        )
+    console.print(table)
+    if not frontier.complete:
+        console.print("The deadline cut the sweep short: points may be missing.")
+
+
+def _efficiency_scale(weights: Mapping[str, float], efficiency: Mapping[str, float]) -> float:
+    name = max(efficiency, key=lambda key: efficiency[key])
+    return weights[name] / efficiency[name]

@@ -1,0 +1,47 @@
+"""The efficiency-fairness frontier as a picture."""
+
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dispatch.result import FrontierReport
+
+Against = Literal["expected_acceptances", "delivery_time_min"]
+
+_LABELS = {
+    "expected_acceptances": "expected orders accepted (more is better)",
+    "delivery_time_min": "delivery time, minutes in all (less is better)",
+}
+_BLUE, _ORANGE, _GREY = "#1f5f99", "#d95f02", "#888888"
+
+
+def plot_frontier(report: FrontierReport, ax: Axes, against: Against) -> Axes:
+    """Draw one objective against the fairness spread, the knee marked; return the axis."""
+    points = sorted(report.points, key=lambda p: p.fairness_spread)
+    x = [p.fairness_spread for p in points]
+    y = [getattr(p, against) for p in points]
+    ax.plot(x, y, "-", color=_GREY, linewidth=1, zorder=1)
+    ax.scatter(x, y, s=28, color=_BLUE, zorder=2, label="non-dominated plan")
+    for point in points:
+        if point.knee:
+            place = (point.fairness_spread, getattr(point, against))
+            ax.scatter(*place, s=90, facecolors="none", edgecolors=_ORANGE, linewidths=2, zorder=3)
+            beside = (8, 8 if against == "delivery_time_min" else -14)
+            ax.annotate("knee", place, xytext=beside, textcoords="offset points", color=_ORANGE)
+    ax.set_xlabel("fairness spread, orders²/h (less is fairer)")
+    ax.set_ylabel(_LABELS[against])
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def frontier_figure(report: FrontierReport) -> Figure:
+    """Draw acceptance and delivery time against fairness, side by side."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    plot_frontier(report, left, "expected_acceptances")
+    plot_frontier(report, right, "delivery_time_min")
+    weights = ", ".join(f"{name} {value:g}" for name, value in report.efficiency_weights.items())
+    figure.suptitle(f"{len(report.points)} plans from efficient to fair (efficiency: {weights})")
+    return figure

@@ -1,0 +1,129 @@
+"""The offers log: what was offered to whom, when, and whether it was accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.columns import VEHICLES, column_problems, forbidden_problem
+from models.errors import FeatureError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ID_COLUMNS = ("offer_id", "order_id", "courier_id")
+
+
+@dataclass(frozen=True, slots=True)
+class OffersLog:
+    """A checked log as arrays, one row per offer in the order given.
+
+    `columns` holds the raw columns; `accepted` is bool (n,), `offered_at_s` UTC epoch seconds
+    float64 (n,), `orders` and `couriers` int64 numbers (n,) that stand for the ids.
+    """
+
+    columns: dict[str, NDArray[np.float64]]
+    accepted: NDArray[np.bool_]
+    offered_at_s: NDArray[np.float64]
+    orders: NDArray[np.int64]
+    couriers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.accepted)
+
+    def take(self, rows: NDArray[np.intp]) -> OffersLog:
+        """Return the log of the rows named by index, in that order."""
+        return OffersLog(
+            {name: values[rows] for name, values in self.columns.items()},
+            self.accepted[rows],
+            self.offered_at_s[rows],
+            self.orders[rows],
+            self.couriers[rows],
+        )
+
+
+def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
+    """Check an offers log and turn it into arrays.
+
+    Needs `offer_id` (unique), `order_id`, `courier_id`, `offered_at` (timezone-aware), `accepted`
+    (bool or 0/1) and the columns of `raw_names`, `vehicle` as a string; others are ignored.
+
+    Raises
+    ------
+    FeatureError
+        Naming every problem at once, with the first five offer ids.
+    """
+    import pandas as pd
+
+    problems = forbidden_problem(str(name) for name in frame.columns)
+    needed = (*ID_COLUMNS, "offered_at", "accepted")
+    missing = [name for name in needed if name not in frame.columns]
+    if missing:
+        problems.append(f"missing columns {', '.join(missing)}: an offers log needs them")
+    row_ids = frame["offer_id"].tolist() if "offer_id" in frame else list(range(len(frame)))
+
+    def rows_at(bad: NDArray[Any]) -> str:
+        at = np.flatnonzero(bad)
+        return f"{len(at)} rows, offers {', '.join(str(row_ids[i]) for i in at[:5])}"
+
+    for name in (name for name in ID_COLUMNS if name in frame):
+        empty = frame[name].isna().to_numpy()
+        if empty.any():
+            problems.append(f"{name}: empty in {rows_at(empty)}; every offer needs one")
+    if "offer_id" in frame:
+        twice = frame["offer_id"].duplicated().to_numpy()
+        if twice.any():
+            problems.append(f"offer_id: repeated in {rows_at(twice)}; one row per offer")
+    if "offered_at" in frame:
+        if not isinstance(frame["offered_at"].dtype, pd.DatetimeTZDtype):
+            problems.append(
+                "offered_at: expected timezone-aware times, got dtype "
+                f"{frame['offered_at'].dtype}; convert with pd.to_datetime(..., utc=True) or "
+                ".dt.tz_localize(zone)"
+            )
+        elif frame["offered_at"].isna().any():
+            empty = frame["offered_at"].isna().to_numpy()
+            problems.append(f"offered_at: empty in {rows_at(empty)}; every offer needs one")
+    if "accepted" in frame:
+        bad = ~frame["accepted"].isin([0, 1]).to_numpy()
+        if bad.any():
+            values = ", ".join(map(repr, frame["accepted"][bad].head().tolist()))
+            problems.append(f"accepted: expected 0 or 1, got {values} in {rows_at(bad)}")
+
+    columns: dict[str, NDArray[Any]] = {}
+    for name in (name for name in raw_names if name in frame):
+        if name == "vehicle":
+            columns[name], unknown = _vehicle_codes(frame[name])
+            if unknown.any():
+                problems.append(
+                    f"vehicle: expected one of {', '.join(VEHICLES)} or empty, got "
+                    f"{', '.join(map(repr, frame[name][unknown].head().tolist()))} in "
+                    f"{rows_at(unknown)}"
+                )
+        elif pd.api.types.is_numeric_dtype(frame[name]):
+            columns[name] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        else:
+            columns[name] = frame[name].to_numpy()
+    problems += column_problems(columns, raw_names, row_ids)
+    if problems:
+        raise FeatureError("offers log refused", problems)
+
+    utc = frame["offered_at"].dt.tz_convert("UTC").dt.tz_localize(None)
+    return OffersLog(
+        columns,
+        frame["accepted"].to_numpy(dtype=np.float64) == 1.0,
+        utc.to_numpy("datetime64[us]").astype(np.int64) / 1e6,
+        pd.factorize(frame["order_id"])[0].astype(np.int64),
+        pd.factorize(frame["courier_id"])[0].astype(np.int64),
+    )
+
+
+def _vehicle_codes(names: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    import pandas as pd
+
+    codes = pd.Index(VEHICLES).get_indexer(pd.Index(names.astype(object))).astype(np.float64)
+    known = codes >= 0
+    return np.where(known, codes, np.nan), ~known & names.notna().to_numpy()

@@ -1,0 +1,76 @@
+"""Parameters of the acceptance model: frozen, range-checked, every default visible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptanceParams:
+    """How an acceptance model is grown.
+
+    `max_trees`, `leaves`, `learning_rate`, `min_data_in_leaf`, `l2` and `feature_share` are
+    LightGBM's; growing stops after `early_stopping_rounds` rounds without gain on the newest
+    `stop_share` of the rows. `calibration_share` and `test_share` are the parts that `train` keeps
+    apart. `n_folds` models are grown on disjoint orders beside the main one. `monotone` turns the
+    known directions on, `use_courier_history` the courier's own past acceptance.
+
+    Raises
+    ------
+    ValueError
+        Naming every parameter out of its range at once.
+    """
+
+    max_trees: int = 500
+    leaves: int = 15
+    learning_rate: float = 0.05
+    min_data_in_leaf: int = 40
+    l2: float = 5.0
+    feature_share: float = 0.7
+    early_stopping_rounds: int = 40
+    stop_share: float = 0.15
+    calibration_share: float = 0.15
+    test_share: float = 0.15
+    n_folds: int = 2
+    monotone: bool = True
+    use_courier_history: bool = True
+    seed: int = 0
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        problems = []
+        for field in fields(self):
+            value: Any = getattr(self, field.name)
+            kind: Any = type(field.default)
+            if kind is float and type(value) is int:
+                value = float(value)
+                object.__setattr__(self, field.name, value)
+            # A bool is an int to Python, but `leaves = true` in a file is a slip.
+            if type(value) is not kind:
+                problems.append(f"{field.name}: expected {kind.__name__}, got {value!r}")
+            elif field.name in _RANGES:
+                low, high = _RANGES[field.name]
+                if not low <= value <= high:
+                    problems.append(f"expected {field.name} in [{low}, {high}], got {value}")
+        if not problems and self.calibration_share + self.test_share > 0.8:
+            problems.append("expected calibration_share + test_share of at most 0.8")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+
+_RANGES: Final[dict[str, tuple[float, float]]] = {
+    "max_trees": (1, 10_000),
+    "leaves": (2, 4096),
+    "learning_rate": (1e-4, 1.0),
+    "min_data_in_leaf": (1, 1_000_000),
+    "l2": (0.0, 1e6),
+    "feature_share": (0.05, 1.0),
+    "early_stopping_rounds": (1, 1000),
+    "stop_share": (0.05, 0.5),
+    "calibration_share": (0.05, 0.5),
+    "test_share": (0.05, 0.5),
+    "n_folds": (2, 10),
+    "seed": (0, 2**31 - 1),
+    "threads": (1, 256),
+}

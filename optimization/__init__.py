@@ -1,0 +1,62 @@
+"""What to do about it: arrays of candidates and costs in, a proven selection out."""
+
+from optimization.bundles import Sequences, best_sequences, stop_sequences
+from optimization.errors import (
+    OptimizationError,
+    ProblemError,
+    SolverError,
+    VerificationError,
+)
+from optimization.fairness import FairnessMeasures, fairness_measures
+from optimization.frontier import Frontier, FrontierPoint, non_dominated, sweep
+from optimization.objectives import (
+    acceptance_term,
+    convex_spread,
+    delivery_time_term,
+    linear_term,
+)
+from optimization.problem import AssignmentProblem
+from optimization.scalar import ScalarProblem, scalarize
+from optimization.solution import Solution, Status, StopReason
+from optimization.solve import solve
+from optimization.stop import Deadline
+from optimization.structure import Kind, Structure, recognise
+from optimization.term import Term
+from optimization.verify import Fault, Verification, verify
+from optimization.weights import Weights
+
+__all__ = [
+    "AssignmentProblem",
+    "Deadline",
+    "FairnessMeasures",
+    "Fault",
+    "Frontier",
+    "FrontierPoint",
+    "Kind",
+    "OptimizationError",
+    "ProblemError",
+    "ScalarProblem",
+    "Sequences",
+    "Solution",
+    "SolverError",
+    "Status",
+    "StopReason",
+    "Structure",
+    "Term",
+    "Verification",
+    "VerificationError",
+    "Weights",
+    "acceptance_term",
+    "best_sequences",
+    "convex_spread",
+    "delivery_time_term",
+    "fairness_measures",
+    "linear_term",
+    "non_dominated",
+    "recognise",
+    "scalarize",
+    "solve",
+    "stop_sequences",
+    "sweep",
+    "verify",
+]

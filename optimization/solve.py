@@ -1,0 +1,226 @@
+"""The ladder from a problem to a verified solution."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from optimization.errors import SolverError
+from optimization.lagrange import bounded_flow
+from optimization.problem import AssignmentProblem
+from optimization.scalar import ScalarProblem, scalarize, trivial_bound
+from optimization.solution import Solution, Status, StopReason
+from optimization.solvers.base import best_of, conclude
+from optimization.solvers.flow import flow_columns
+from optimization.solvers.greedy import greedy_columns
+from optimization.solvers.milp import MilpSolver
+from optimization.solvers.registry import SOLVERS
+from optimization.stop import Deadline
+from optimization.structure import Kind, recognise
+from optimization.verify import verify
+from optimization.weights import Weights
+
+
+def solve(
+    problem: AssignmentProblem,
+    weights: Weights,
+    *,
+    bounds: Mapping[str, float] | None = None,
+    deadline: Deadline | None = None,
+) -> Solution:
+    """Find the best selection by the deadline: coverage, then bounds, then the weighted terms.
+
+    Flow where the structure is one, else the mixed-integer program, else greedy. Among plans of
+    best coverage a bound is hard: where none keeps it, the answer is INFEASIBLE and says what each
+    bounded term can attain; where time ran out with none found, it is UNKNOWN.
+
+    Parameters
+    ----------
+    problem, weights
+        What to choose from, and how much one unit of each term counts.
+    bounds
+        Largest value of a term, in its unit; acceptance is negative, so "at least 40" is -40.
+    deadline
+        When the answer is due; none by default.
+
+    Raises
+    ------
+    ProblemError
+        If weights or bounds do not fit the problem.
+    VerificationError
+        If the answer does not survive independent recomputation.
+    """
+    started_s = time.monotonic()
+    deadline = deadline or Deadline.after(None)
+    scalar = scalarize(problem, weights, bounds)
+    solution = _bounded(scalar, deadline) if scalar.bounds else _unbounded(scalar, deadline)
+    if solution.usable:
+        verify(
+            problem,
+            solution.columns,
+            weights=weights,
+            bounds=bounds,
+            objective=solution.objective,
+            scale=solution.scale,
+            claimed={"coverage": solution.coverage},
+        ).raise_if_faulty()
+    return replace(solution, elapsed_s=time.monotonic() - started_s)
+
+
+def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
+    """Solve without bounds; never without an answer."""
+    started_s = time.monotonic()
+    structure, bound_value = recognise(scalar), trivial_bound(scalar)
+    if deadline.expired:
+        return _fallback(scalar, bound_value, "the deadline had passed", started_s)
+    try:
+        if structure.kind is not Kind.MILP:
+            columns = flow_columns(scalar)
+            bound_value = scalar.value(columns)
+            # A relaxation's optimum that is feasible is the optimum.
+            if structure.kind is Kind.FLOW or verify(scalar.problem, columns).ok:
+                return conclude(
+                    scalar,
+                    columns,
+                    engine=SOLVERS["flow"].name,
+                    stop_reason=StopReason.PROVEN,
+                    bound_value=bound_value,
+                    started_s=started_s,
+                    message=structure.reason,
+                )
+        greedy = SOLVERS["greedy"].solve(scalar, deadline)
+        found = _milp().solve(scalar, deadline, greedy, bound_value=bound_value)
+    except SolverError as error:
+        return _fallback(scalar, bound_value, str(error), started_s)
+    if found.engine == greedy.engine:
+        bound_value = _bound_value(scalar, found)
+        return _fallback(scalar, bound_value, "the deadline came first", started_s)
+    return found
+
+
+def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
+    """Solve with bounds, by way of each bounded term on its own."""
+    started_s = time.monotonic()
+    free = replace(scalar, bounds=())
+    start = _unbounded(free, deadline)
+    if scalar.within_bounds(start.columns):
+        # Optimal without the bounds and inside them: optimal with them.
+        return replace(start, message=f"the bounds do not bind; {start.message}")
+    bound_value = _bound_value(free, start)
+    attainable: dict[str, float] = {}
+    broken: list[str] = []
+    extremes: list[Solution] = []
+    for bound in scalar.bounds:
+        alone = scalarize(scalar.problem, Weights({bound.term.name: 1.0}))
+        extreme = _unbounded(alone, deadline)
+        value = scalar.problem.term_values(extreme.columns)[bound.term.name]
+        attainable[bound.term.name] = bound.term.in_unit(value)
+        extremes.append(extreme)
+        # A composed scale coarser than the term's own would not prove the last digits.
+        exact = extreme.proven and alone.scale % bound.term.scale == 0
+        if value > bound.limit and exact:
+            broken.append(
+                f"{bound.term.name} can be no less than {bound.term.in_unit(value):.9g} "
+                f"{bound.term.unit} at the best coverage, bound "
+                f"{bound.term.in_unit(bound.limit):.9g}"
+            )
+    if broken:
+        return _without_plan(
+            scalar, Status.INFEASIBLE, start.coverage, attainable, "; ".join(broken), started_s
+        )
+    best_coverage = min([start.coverage, *(e.coverage for e in extremes)])
+    proven_coverage = best_coverage if start.proven else None
+    incumbent = None
+    for extreme in extremes:
+        inside = scalar.within_bounds(extreme.columns) and extreme.coverage == best_coverage
+        if inside:
+            known = _restated(scalar, extreme, bound_value, started_s)
+            incumbent = best_of(scalar, incumbent, known)
+    proven = start.proven and all(extreme.proven for extreme in extremes)
+    if len(scalar.bounds) == 1 and recognise(free).kind is Kind.FLOW and proven:
+        columns, bound_value = bounded_flow(scalar, start.columns, extremes[0].columns, deadline)
+        incumbent = _restated(scalar, replace(extremes[0], columns=columns), bound_value, started_s)
+        if scalar.value(columns) <= bound_value:
+            return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
+    try:
+        found = _milp().solve(
+            scalar, deadline, incumbent, best_coverage=proven_coverage, bound_value=bound_value
+        )
+    except SolverError as error:
+        if incumbent is not None:
+            return replace(incumbent, message=str(error))
+        return _without_plan(
+            scalar, Status.UNKNOWN, start.coverage, attainable, str(error), started_s
+        )
+    if found.status is Status.INFEASIBLE:
+        text = ", ".join(f"{name} {value:.9g}" for name, value in attainable.items())
+        message = f"{found.message}; attainable one at a time: {text}"
+        return replace(found, attainable=attainable, message=message)
+    return found
+
+
+def _milp() -> MilpSolver:
+    """Return the registered general engine, whose solve takes known bounds as well."""
+    engine = SOLVERS["milp"]
+    if not isinstance(engine, MilpSolver):
+        raise SolverError(f"expected the CBC engine under 'milp', got {engine.name}")
+    return engine
+
+
+def _bound_value(scalar: ScalarProblem, solution: Solution) -> int:
+    return solution.bound + scalar.dominance * solution.coverage
+
+
+def _fallback(scalar: ScalarProblem, bound_value: int, message: str, started_s: float) -> Solution:
+    """Answer with the greedy plan under its own name, with the best bound known."""
+    columns = greedy_columns(scalar)
+    return conclude(
+        scalar,
+        columns,
+        engine=SOLVERS["greedy"].name,
+        stop_reason=StopReason.GREEDY_FALLBACK,
+        bound_value=min(bound_value, scalar.value(columns)),
+        started_s=started_s,
+        message=message,
+    )
+
+
+def _restated(
+    scalar: ScalarProblem, found: Solution, bound_value: int, started_s: float
+) -> Solution:
+    """Evaluate a selection found under another objective under this one."""
+    return conclude(
+        scalar,
+        found.columns,
+        engine=found.engine,
+        stop_reason=StopReason.DEADLINE,
+        bound_value=min(bound_value, scalar.value(found.columns)),
+        started_s=started_s,
+    )
+
+
+def _without_plan(
+    scalar: ScalarProblem,
+    status: Status,
+    coverage: int,
+    attainable: Mapping[str, float],
+    message: str,
+    started_s: float,
+) -> Solution:
+    known = status is Status.INFEASIBLE
+    return Solution(
+        columns=np.zeros(0, np.int64),
+        status=status,
+        stop_reason=StopReason.PROVEN if known else StopReason.DEADLINE,
+        engine="bounded terms one at a time",
+        objective=0,
+        bound=0,
+        scale=scalar.scale,
+        coverage=coverage,
+        elapsed_s=time.monotonic() - started_s,
+        message=message,
+        attainable=attainable,
+    )

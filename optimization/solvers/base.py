@@ -1,0 +1,99 @@
+"""What every engine offers, and the one way in which its claims become a solution."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from optimization.errors import SolverError
+from optimization.scalar import ScalarProblem
+from optimization.solution import Solution, Status, StopReason
+from optimization.stop import Deadline
+from optimization.verify import verify
+
+
+class Solver(Protocol):
+    """An engine that minimises a scalar problem."""
+
+    @property
+    def name(self) -> str:
+        """Who answers, e.g. ``or-tools:cbc``."""
+        ...
+
+    def can_solve(self, scalar: ScalarProblem) -> bool:
+        """Whether the engine models everything in the problem."""
+        ...
+
+    def solve(
+        self, scalar: ScalarProblem, deadline: Deadline, incumbent: Solution | None = None
+    ) -> Solution:
+        """Return the best selection found by the deadline, never worse than the incumbent."""
+        ...
+
+
+def conclude(
+    scalar: ScalarProblem,
+    columns: ArrayLike,
+    *,
+    engine: str,
+    stop_reason: StopReason,
+    bound_value: int,
+    started_s: float,
+    message: str = "",
+) -> Solution:
+    """Check the columns an engine returned and build the solution from recomputed numbers.
+
+    Parameters
+    ----------
+    scalar
+        What was solved.
+    columns
+        Ids claimed to be a feasible selection.
+    engine, stop_reason, message
+        As in `Solution`; a proven stop makes the status OPTIMAL.
+    bound_value
+        Lower bound on the composed value, coverage included.
+    started_s
+        `time.monotonic()` at the start.
+
+    Raises
+    ------
+    SolverError
+        If the selection is infeasible, or cheaper than the bound, or proven without attaining it.
+    """
+    chosen: NDArray[np.int64] = np.sort(np.asarray(columns, dtype=np.int64))
+    require_sound(scalar, chosen, engine)
+    if not scalar.within_bounds(chosen):
+        raise SolverError(f"{engine} returned a plan that breaks a bound")
+    value, coverage = scalar.value(chosen), scalar.problem.coverage(chosen)
+    proven = stop_reason is StopReason.PROVEN
+    if value < bound_value or (proven and value != bound_value):
+        raise SolverError(f"{engine} claims the bound {bound_value} for a plan worth {value}")
+    return Solution(
+        columns=chosen,
+        status=Status.OPTIMAL if proven else Status.FEASIBLE,
+        stop_reason=stop_reason,
+        engine=engine,
+        objective=scalar.objective(chosen),
+        bound=bound_value - scalar.dominance * coverage,
+        scale=scalar.scale,
+        coverage=coverage,
+        elapsed_s=time.monotonic() - started_s,
+        message=message,
+    )
+
+
+def require_sound(scalar: ScalarProblem, columns: NDArray[np.int64], engine: str) -> None:
+    """Raise SolverError where a selection is infeasible, before anything is computed from it."""
+    faults = verify(scalar.problem, columns).faults
+    if faults:
+        raise SolverError(f"{engine} returned a broken plan: {faults[0].message}")
+
+
+def best_of(scalar: ScalarProblem, *candidates: Solution | None) -> Solution | None:
+    """Return the cheapest of the selections at hand, the first among equals."""
+    present = [c for c in candidates if c is not None and c.usable]
+    return min(present, key=lambda c: scalar.value(c.columns)) if present else None

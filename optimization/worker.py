@@ -1,0 +1,46 @@
+"""`python -m optimization.worker`: solves models from standard input until it closes.
+
+A process of its own, because an engine that overruns its limit can only be stopped by killing it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import fields
+
+import numpy as np
+
+from optimization.errors import SolverError
+from optimization.frames import read_frame, write_frame
+from optimization.solvers.cbc import solve_with_cbc
+from optimization.solvers.model import MilpModel
+
+
+def main() -> None:
+    """Say "ready", then answer each model with its solution or the error it met."""
+    # Engines write to standard output from C: keep the pipe for answers only.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    import ortools.linear_solver.pywraplp  # noqa: F401 - the slow import is part of getting ready
+
+    write_frame(answers, {"ready": np.array(True)})
+    while (request := read_frame(sys.stdin.buffer)) is not None:
+        model = MilpModel(**{field.name: request[field.name] for field in fields(MilpModel)})
+        try:
+            answer = solve_with_cbc(model, float(request["limit_s"]))
+        except SolverError as error:
+            write_frame(answers, {"error": np.array(str(error))})
+            continue
+        write_frame(
+            answers,
+            {
+                "outcome": np.array(int(answer.outcome)),
+                "values": answer.values,
+                "claims": np.array([answer.objective, answer.bound]),
+            },
+        )
+
+
+if __name__ == "__main__":
+    main()
