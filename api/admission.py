@@ -17,12 +17,13 @@ class Admission:
     """A gate with `max_concurrent` places to work and `max_queued` to wait.
 
     Work runs on threads of its own number, so the event loop stays free to answer; reading bodies
-    has one thread beside them, so that a full house can still tell a bad request.
+    has one thread beside them, so that a full house can still tell a bad request. `inside` counts
+    the requests that hold a place.
     """
 
     def __init__(self, max_concurrent: int, max_queued: int) -> None:
         self._places = max_concurrent + max_queued
-        self._inside = 0
+        self.inside = 0
         self._turn = anyio.Semaphore(max_concurrent)
         self._working = anyio.CapacityLimiter(max_concurrent)
         self._reading = anyio.CapacityLimiter(1)
@@ -36,13 +37,13 @@ class Admission:
         OverloadedError
             All places are taken.
         """
-        if self._inside >= self._places:
-            raise OverloadedError(f"{self._inside} requests are waiting or worked on; try again")
-        self._inside += 1
+        if self.inside >= self._places:
+            raise OverloadedError(f"{self.inside} requests are waiting or worked on; try again")
+        self.inside += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self.inside -= 1
 
     async def read(self, task: Callable[[], Result]) -> Result:
         """Run a short task beside the work."""

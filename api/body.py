@@ -6,17 +6,18 @@ snapshot means the same, and is refused in the same words, over HTTP and from a 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import cache
 from typing import TypeVar
 
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
 
 from api.errors import BodyTooLargeError, MalformedBodyError, MediaTypeError
 from api.schemas import AssignOptions, FrontierOptions
 from dispatch.errors import InvalidInputError, Problem
+from dispatch.jsontext import STRUCTURE, RepeatedFieldError
 from dispatch.snapshot import Intake, parse_snapshot
 from dispatch.validate import structural_findings
 
@@ -35,6 +36,8 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     ------
     MediaTypeError, BodyTooLargeError
         Before the rest of the body is read.
+    MalformedBodyError
+        The sender left.
     """
     encoding = request.headers.get("content-encoding", "identity").lower()
     media_type = request.headers.get("content-type", "")
@@ -44,15 +47,18 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     if announced.isdecimal() and int(announced[:20]) > max_bytes:
         raise BodyTooLargeError(f"the body may have at most {max_bytes} bytes")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise BodyTooLargeError(f"the body may have at most {max_bytes} bytes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > max_bytes:
+                raise BodyTooLargeError(f"the body may have at most {max_bytes} bytes")
+    except ClientDisconnect:
+        raise MalformedBodyError("the connection ended before the body") from None
     return bytes(body)
 
 
 def parse_body(
-    body: bytes, kind: type[Options], default_deadline_ms: int, max_deadline_ms: int
+    body: bytes, adapter: TypeAdapter[Options], default_deadline_ms: int, max_deadline_ms: int
 ) -> tuple[Intake, Options, int]:
     """Read snapshot, options and the deadline in milliseconds out of a request's body.
 
@@ -69,12 +75,12 @@ def parse_body(
         for name in members
         if name not in _FIELDS
     ]
-    options = kind()
+    options = adapter.validate_json("{}")
     try:
-        options = _adapter(kind).validate_json(members.get("options", "{}"))
+        options = adapter.validate_json(members.get("options", "{}"))
     except ValidationError as error:
         found = (Problem(f.path, f.message) for f in structural_findings(error))
-        problems += _prefixed("options", "snapshot", found)
+        problems += prefixed("options", found)
     deadline_ms = options.deadline_ms or default_deadline_ms
     if deadline_ms > max_deadline_ms:
         message = f"must be less than or equal to {max_deadline_ms}"
@@ -86,22 +92,15 @@ def parse_body(
         try:
             intake = parse_snapshot(members["snapshot"], options.mode)
         except InvalidInputError as error:
-            problems += _prefixed("snapshot", "snapshot", error.problems)
+            problems += prefixed("snapshot", error.problems)
     if intake is None or problems:
         raise InvalidInputError("request", problems)
     return intake, options, deadline_ms
 
 
-@cache
-def _adapter(kind: type[Options]) -> TypeAdapter[Options]:
-    return TypeAdapter(kind)
-
-
-def _prefixed(
-    part: str, root: str, problems: "Iterator[Problem] | tuple[Problem, ...]"
-) -> list[Problem]:
-    """Name problems from the top of the request; `root` is how the part calls itself."""
-    return [replace(p, path=part if p.path == root else f"{part}.{p.path}") for p in problems]
+def prefixed(part: str, problems: Iterable[Problem]) -> list[Problem]:
+    """Name problems from the top of the request; a whole part calls itself `snapshot`."""
+    return [replace(p, path=part if p.path == "snapshot" else f"{part}.{p.path}") for p in problems]
 
 
 def split_object(body: bytes) -> dict[str, str]:
@@ -116,6 +115,8 @@ def split_object(body: bytes) -> dict[str, str]:
     """
     try:
         return dict(_members(body.decode()))
+    except RepeatedFieldError as error:
+        raise InvalidInputError("request", [error.problem]) from None
     except UnicodeDecodeError:
         raise MalformedBodyError("the body is not UTF-8") from None
     except RecursionError:
@@ -131,14 +132,14 @@ def _members(text: str) -> Iterator[tuple[str, str]]:
     while text[at : at + 1] != "}":
         if names:
             at = _expect(text, ",", at)
-        name, end = _DECODER.raw_decode(text, at)
+        name, end = STRUCTURE.raw_decode(text, at)
         if not isinstance(name, str):
             raise json.JSONDecodeError("field name expected", text, at)
         if name in names:
-            raise _repeated(name)
+            raise RepeatedFieldError(name)
         names.add(name)
         at = _expect(text, ":", end)
-        _, end = _DECODER.raw_decode(text, at)
+        _, end = STRUCTURE.raw_decode(text, at)
         yield name, text[at:end]
         at = _skip_space(text, end)
     if _skip_space(text, at + 1) != len(text):
@@ -156,17 +157,3 @@ def _expect(text: str, mark: str, at: int) -> int:
     if text[at : at + 1] != mark:
         raise json.JSONDecodeError(f"{mark} expected", text, at)
     return _skip_space(text, at + 1)
-
-
-def _unrepeated(pairs: list[tuple[str, object]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise _repeated(next(name for name in names if names.count(name) > 1))
-
-
-def _repeated(name: str) -> InvalidInputError:
-    return InvalidInputError("request", [Problem(name[:_MAX_NAME], "is given twice; keep one")])
-
-
-# Only places matter here: numbers are left to the real parser, which knows no digit limits.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_int=len, parse_float=len)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from api.settings import MAX_DEADLINE_MS
 from dispatch.domain import STRICT, Snapshot
@@ -69,3 +69,7 @@ class FrontierRequest:
 
     snapshot: Snapshot
     options: FrontierOptions = field(default_factory=FrontierOptions)
+
+
+ASSIGN_OPTIONS = TypeAdapter(AssignOptions)
+FRONTIER_OPTIONS = TypeAdapter(FrontierOptions)

@@ -88,7 +88,7 @@ def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
     hour = local.dt.hour + local.dt.minute / 60 + local.dt.second / 3600
     return (
         np.asarray(hour, dtype=np.float64),
-        np.asarray(local.dt.weekday, dtype=np.float64),
+        np.asarray(local.dt.day_of_week, dtype=np.float64),
     )
 
 

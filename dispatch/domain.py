@@ -41,6 +41,7 @@ Money = Annotated[
 ]
 Moment = Annotated[
     AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
     PlainSerializer(_rfc3339, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
@@ -177,7 +178,7 @@ class Vehicle:
 
     kind: VehicleKind = VehicleKind.BICYCLE
     speed_mps: Annotated[
-        float | None, Field(gt=0, le=70, description="Metres a second; null: the kind's default.")
+        float | None, Field(ge=0.1, le=70, description="Metres a second; null: the kind's default.")
     ] = None
     range_m: Annotated[Metres | None, Field(description="Distance left in the tank.")] = None
 

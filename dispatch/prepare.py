@@ -86,7 +86,6 @@ def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> 
     orders, couriers = tables.orders, tables.couriers
     order, courier = pairs.order, pairs.courier
     hour, weekday = local_clock(np.array([tables.now_s]), snapshot.timezone)
-    waiting = int((~orders.locked).sum())
 
     def constant(value: float | None) -> Floats:
         return np.full(len(pairs), np.nan if value is None else value)
@@ -112,5 +111,5 @@ def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> 
         weekday=constant(weekday[0]),
         precipitation_mm_h=constant(snapshot.weather.precipitation_mm_h),
         temperature_c=constant(snapshot.weather.temperature_c),
-        demand_ratio=constant(waiting / max(len(couriers), 1)),
+        demand_ratio=constant(len(orders) / max(len(couriers), 1)),
     )

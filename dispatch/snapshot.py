@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from dispatch.domain import Snapshot
-from dispatch.errors import InvalidInputError, Problem
+from dispatch.domain import Courier, Snapshot
+from dispatch.errors import MAX_IDS, InvalidInputError, Problem
+from dispatch.jsontext import repeated_field
 from dispatch.validate import (
     Finding,
     as_problems,
@@ -30,6 +31,7 @@ from dispatch.validate import (
 Mode = Literal["strict", "lenient"]
 
 _SNAPSHOT = TypeAdapter(Snapshot)
+_COURIER = TypeAdapter(Courier)
 _TABLES = ("orders", "couriers")
 
 Row = TypeVar("Row")
@@ -56,6 +58,9 @@ def parse_snapshot(text: str | bytes, mode: Mode = "strict") -> Intake:
     InvalidInputError
         Listing every problem found.
     """
+    repeated = repeated_field(text)
+    if repeated is not None:
+        raise InvalidInputError("snapshot", [repeated])
     try:
         snapshot = _SNAPSHOT.validate_json(text)
     except ValidationError as error:
@@ -76,23 +81,64 @@ def _check_meaning(intake: Intake, mode: Mode) -> Intake:
             raise InvalidInputError("snapshot", problems)
         bad_orders = {f.row for f in findings if f.room == "orders"}
         bad_couriers = {f.row for f in findings if f.room == "couriers"}
-        intake = Intake(
-            snapshot=replace(
+        held = {
+            name
+            for j in bad_couriers
+            for name in _order_names(_COURIER.dump_python(snapshot.couriers[j], mode="json"))
+        }
+        intake = _set_aside(
+            intake,
+            problems,
+            [snapshot.orders[i].id for i in sorted(bad_orders)],
+            [snapshot.couriers[j].id for j in sorted(bad_couriers)],
+            replace(
                 snapshot,
                 orders=_kept(snapshot.orders, bad_orders),
                 couriers=_kept(snapshot.couriers, bad_couriers),
             ),
-            problems=(*intake.problems, *problems),
-            rejected_orders=(
-                *intake.rejected_orders,
-                *(snapshot.orders[i].id for i in sorted(bad_orders)),
-            ),
-            rejected_couriers=(
-                *intake.rejected_couriers,
-                *(snapshot.couriers[j].id for j in sorted(bad_couriers)),
-            ),
+            held,
         )
     return intake
+
+
+def _set_aside(
+    intake: Intake,
+    problems: Iterable[Problem],
+    orders: Iterable[str],
+    couriers: Iterable[str],
+    kept: Snapshot,
+    held: set[str],
+) -> Intake:
+    """Add to what is set aside; orders `held` by a courier set aside go with it.
+
+    Somebody is carrying or has been offered those: offering them again would double them.
+    """
+    theirs = [o.id for o in kept.orders if o.id in held]
+    if theirs:
+        message = "is with, or offered to, a courier that was set aside"
+        more = Problem("orders[*].id", message, tuple(theirs[:MAX_IDS]), len(theirs))
+        problems = (*problems, more)
+        kept = replace(kept, orders=tuple(o for o in kept.orders if o.id not in held))
+    return Intake(
+        snapshot=kept,
+        problems=(*intake.problems, *problems),
+        rejected_orders=(*intake.rejected_orders, *orders, *theirs),
+        rejected_couriers=(*intake.rejected_couriers, *couriers),
+    )
+
+
+def _order_names(courier: object) -> set[str]:
+    """Orders that a raw courier, however broken, has on board or pending."""
+    names: set[str] = set()
+    if isinstance(courier, dict):
+        for field, key in (("pending_offers", "order_ids"), ("on_board", "order_id")):
+            entries = courier.get(field)
+            for entry in entries if isinstance(entries, list) else []:
+                value = entry.get(key) if isinstance(entry, dict) else None
+                names |= {
+                    v for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)
+                }
+    return names
 
 
 def _kept(rows: Iterable[Row], bad: set[int]) -> tuple[Row, ...]:
@@ -128,17 +174,19 @@ def _without_broken_rows(text: str | bytes, findings: list[Finding]) -> Intake:
     raw = _raw(text)
     names = {room: _row_names(raw.get(room)) for room in _TABLES}
     bad = {room: {f.row for f in findings if f.room == room} for room in _TABLES}
+    held = {name for j in bad["couriers"] for name in _order_names(raw["couriers"][j])}
     for room in _TABLES:
         raw[room] = [row for i, row in enumerate(raw[room]) if i not in bad[room]]
-    return _check_meaning(
-        Intake(
-            snapshot=_SNAPSHOT.validate_json(json.dumps(raw)),
-            problems=tuple(as_problems(findings, names["orders"], names["couriers"])),
-            rejected_orders=tuple(names["orders"][i] for i in sorted(bad["orders"])),
-            rejected_couriers=tuple(names["couriers"][j] for j in sorted(bad["couriers"])),
-        ),
-        "lenient",
+    kept = _SNAPSHOT.validate_json(json.dumps(raw))
+    intake = _set_aside(
+        Intake(kept),
+        as_problems(findings, names["orders"], names["couriers"]),
+        [names["orders"][i] for i in sorted(bad["orders"])],
+        [names["couriers"][j] for j in sorted(bad["couriers"])],
+        kept,
+        held,
     )
+    return _check_meaning(intake, "lenient")
 
 
 def to_json(snapshot: Snapshot, *, indent: int | None = None) -> str:

@@ -14,7 +14,9 @@ class AcceptanceParams:
     LightGBM's; growing stops after `early_stopping_rounds` rounds without gain on the newest
     `stop_share` of the rows. `calibration_share` and `test_share` are the parts that `train` keeps
     apart. `n_folds` models are grown on disjoint orders beside the main one. `monotone` turns the
-    known directions on, `use_courier_history` the courier's own past acceptance.
+    known directions on, `use_courier_history` the courier's own past acceptance. `threads` is for
+    growing and scoring alike: more than one pays only on cores that nothing else uses, since OpenMP
+    threads that wait for a busy core spin. Trees and probabilities do not depend on it.
 
     Raises
     ------
@@ -36,7 +38,7 @@ class AcceptanceParams:
     monotone: bool = True
     use_courier_history: bool = True
     seed: int = 0
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         problems = []

@@ -6,10 +6,14 @@ A process of its own, because an engine that overruns its limit can only be stop
 from __future__ import annotations
 
 import os
+import queue
 import sys
+import threading
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimization.errors import SolverError
 from optimization.frames import read_frame, write_frame
@@ -24,8 +28,11 @@ def main() -> None:
     os.dup2(2, 1)
     import ortools.linear_solver.pywraplp  # noqa: F401 - the slow import is part of getting ready
 
+    requests: queue.SimpleQueue[dict[str, NDArray[Any]]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
-    while (request := read_frame(sys.stdin.buffer)) is not None:
+    while True:
+        request = requests.get()
         model = MilpModel(**{field.name: request[field.name] for field in fields(MilpModel)})
         try:
             answer = solve_with_cbc(model, float(request["limit_s"]))
@@ -40,6 +47,13 @@ def main() -> None:
                 "claims": np.array([answer.objective, answer.bound]),
             },
         )
+
+
+def _listen(requests: queue.SimpleQueue[dict[str, NDArray[Any]]]) -> None:
+    """Queue requests; end the process when the caller has gone, in the midst of a solve too."""
+    while (request := read_frame(sys.stdin.buffer)) is not None:
+        requests.put(request)
+    os._exit(0)
 
 
 if __name__ == "__main__":

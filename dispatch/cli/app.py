@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dispatch.cli.options import (
+    SAMPLE_SEED,
     ConfigFile,
     DeadlineMs,
     JsonFlag,
@@ -147,7 +148,7 @@ def serve(
 @guarded
 def sample(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")],
-    seed: Seed = 0,
+    seed: Seed = SAMPLE_SEED,
     offers: Annotated[int, typer.Option(min=100, max=2_000_000, help="Rows of the log.")] = 20_000,
 ) -> None:
     """Write the sample city: a snapshot, an offers log, and the truth behind it."""

@@ -26,3 +26,5 @@ LenientFlag = Annotated[
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
+
+SAMPLE_SEED = 2025  # of the sample that comes with the project; its module is slow to import

@@ -26,7 +26,7 @@ def run(offers: Path, out: Path, *, seed: int, as_json: bool) -> None:
         typer.echo(json.dumps({"version": model.version, "metrics": metrics}, indent=1))
     else:
         table = Table(title="On the latest offers, never trained on")
-        for name in ("metric", "value", "95 % interval"):
+        for name in ("metric", "value", "90 % interval"):
             table.add_column(name, justify="left" if name == "metric" else "right")
         for name, metric in model.metrics_.items():
             table.add_row(

@@ -57,11 +57,11 @@ def test_probabilities_can_be_used_as_probabilities(
 def test_more_offers_bring_the_model_closer_to_the_law(
     world_of: Callable[[int, int], Any], model: AcceptanceModel, quick_params: AcceptanceParams
 ) -> None:
-    """20,000 offers train within 15 s on two shared cores, and halve the AUC still missing."""
+    """20,000 offers train within 15 CPU seconds and come within 0.025 of the law's own AUC."""
     large = world_of(20_000, 1)
-    begun_s = time.perf_counter()
+    begun_s = time.process_time()
     better = train(large.log, quick_params)
-    assert time.perf_counter() - begun_s < 15.0
+    assert time.process_time() - begun_s < 15.0
     newest = large.log.tail(3000)
     labels = newest["accepted"].to_numpy()
     found = auc(labels, better.predict_proba(read_log(newest, RAW).columns))

@@ -74,6 +74,11 @@ def test_engines_and_brute_force_agree_on_520_random_problems(part, random_probl
     assert 0 < infeasible < 60
 
 
+def test_pulp_is_kept_from_the_false_optimum_of_its_cbc(random_problem, brute_force):
+    """Seed 13746: with preprocessing CBC 2.10.3 proves 32251428 where the optimum is -2488572."""
+    _compare(13746, KINDS["bundles"], False, random_problem, brute_force)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 def test_engines_and_brute_force_agree_on_5000_more(part, random_problem, brute_force):
