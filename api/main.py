@@ -44,6 +44,8 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
         version=version("courier-dispatch"),
         description="A snapshot of orders and couriers in, a checked plan out.",
         lifespan=lifespan,
+        docs_url=None,  # its assets come from elsewhere; /openapi.json is ours
+        redoc_url=None,
     )
     app.state.service = service
     install_handlers(app)

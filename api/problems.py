@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.errors import RequestError
-from dispatch.errors import InvalidInputError, Problem, UnattainableBoundError
+from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_PROBLEMS = 500  # shown; the detail says how many there are
@@ -68,6 +68,7 @@ def install_handlers(app: FastAPI) -> None:
     """Answer every expected error with a problem document."""
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(InvalidInputError, _invalid)
+    app.add_exception_handler(DeadlineError, _too_late)
     app.add_exception_handler(RequestValidationError, _unreadable_parameters)
     app.add_exception_handler(HTTPException, _http)
 
@@ -98,6 +99,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
         detail += f", the first {MAX_PROBLEMS} shown"
     shown = error.problems[:MAX_PROBLEMS]
     return problem_response(422, kind, title, detail, _id_of(request), shown)
+
+
+async def _too_late(request: Request, error: Exception) -> Response:
+    title = "No plan within the bound by the deadline"
+    return problem_response(504, "deadline-passed", title, str(error), _id_of(request))
 
 
 async def _unreadable_parameters(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dispatch import Dispatcher, DispatchConfig
+from dispatch import DispatchConfig, Dispatcher
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
 
 SIZES = {"60 x 100": (60, 100), "500 x 600": (500, 600), "2000 x 3000": (2000, 3000)}
@@ -24,6 +24,7 @@ class LogitModel:
     version = "logit"
 
     def predict_proba(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Predict by the fixed law."""
         z = 1.5 - columns["to_pickup_s"] / 600 + 0.1 * columns["pay"]
         return 1 / (1 + np.exp(-z))
 
@@ -40,9 +41,7 @@ def main() -> None:
 
         model = models.load(args.model)
     base = DispatchConfig()
-    config = replace(
-        base, candidates=replace(base.candidates, couriers_per_order=args.candidates)
-    )
+    config = replace(base, candidates=replace(base.candidates, couriers_per_order=args.candidates))
     dispatcher = Dispatcher(model, config)  # type: ignore[arg-type]
     for name, (orders, couriers) in SIZES.items():
         snapshot = synthetic_snapshot(

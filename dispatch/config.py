@@ -5,18 +5,28 @@ keeps its default, what it misspells is an error. The configuration's hash is pa
 """
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from dispatch.domain import STRICT
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.validate import structural_findings
 
-Weight = Annotated[float, Field(ge=0, le=1e6)]
+LEAST_WEIGHT = 1e-4  # below it, costs rounded to integers would all be zero
+
+
+def _not_lost_in_rounding(weight: float) -> float:
+    if 0 < weight < LEAST_WEIGHT:
+        raise ValueError(f"must be 0 or at least {LEAST_WEIGHT:g}")
+    return weight
+
+
+Weight = Annotated[float, Field(ge=0, le=1e6), AfterValidator(_not_lost_in_rounding)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +105,9 @@ def load_config(path: str | Path) -> DispatchConfig:
     """
     try:
         raw = tomllib.loads(Path(path).read_text())
-        return _CONFIG.validate_python(raw)
+        return _CONFIG.validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        problems = [Problem(f.path, f.message) for f in structural_findings(error)]
+        problems = [Problem(f.path, f.message) for f in structural_findings(error, "configuration")]
     except OSError as error:
         problems = [Problem(str(path), (error.strerror or "cannot be read").lower())]
     except ValueError as error:

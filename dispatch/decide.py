@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dispatch.config import DispatchConfig, Objective
-from dispatch.errors import Problem, UnattainableBoundError
-from dispatch.formulate import formulate
-from dispatch.operating import AtKnee, ByBound, ByWeights, ObjectiveName
+from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
+from dispatch.formulate import expected_time_s, formulate
+from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import FrontierPoint, FrontierReport, SolverReport
-from dispatch.routes import Trips, time_trips
+from dispatch.routes import Trips, handover_in_s, time_trips
 from dispatch.tables import Ints
 from optimization import (
     AssignmentProblem,
@@ -26,6 +26,7 @@ from optimization import (
 
 EFFICIENCY = ("acceptance", "delivery_time", "lateness")
 _PER_SECOND = {"acceptance": 1.0, "delivery_time": 60.0, "lateness": 60.0, "fairness": 1.0}
+_TIGHTEN_S = 1.0  # a step, so that tightening a bound ends
 _UNIT = {
     "acceptance": "expected orders accepted",
     "delivery_time": "minutes of delivery time",
@@ -74,16 +75,24 @@ def decide(
 
     A courier whose joint trip breaks its shift or range is limited to one order and the problem
     is solved again; single orders were tested as pairs, so this ends. The first bound stays valid,
-    because each limit only takes plans away.
+    because each limit only takes plans away. A bound on delivery time holds for the timed trips:
+    where pairs added up were faster than those, it is tightened by the difference and asked again.
 
     Raises
     ------
+    DeadlineError
+        A bound was asked for and no plan within it was found in time.
     UnattainableBoundError
         No plan over these candidates meets the bound asked for.
     """
     weights = display_weights(config.objective, point if isinstance(point, ByWeights) else None)
+    if not any(weights.values()):
+        raise InvalidInputError(
+            "operating point", [Problem("operating_point", "all weights are 0; give one more")]
+        )
     single = np.empty(0, dtype=np.int64)
     first_bound: float | None = None
+    tightened_s, fastest_s = 0.0, np.inf
     while True:
         with watch.stage("problem"):
             problem = formulate(ready.tables, ready.pairs, ready.costs, config, single)
@@ -96,15 +105,16 @@ def decide(
                 solution, used = frontier.knee().solution, frontier.knee().weights
             else:
                 used = _internal(weights)
-                solution = solve(problem, used, bounds=_bounds(point), deadline=deadline)
-                if solution.columns.size == 0 and solution.attainable:
-                    raise _unattainable(point, solution)
+                bounds = _bounds(point, tightened_s)
+                solution = solve(problem, used, bounds=bounds, deadline=deadline)
+                if isinstance(point, ByBound) and not solution.usable:
+                    raise _no_plan_within(point, solution, fastest_s)
         with watch.stage("verify"):
             verify(
                 problem,
                 solution.columns,
                 weights=used,
-                bounds=_bounds(point),
+                bounds=_bounds(point, tightened_s),
                 objective=solution.objective,
                 scale=solution.scale,
             ).raise_if_faulty()
@@ -122,6 +132,13 @@ def decide(
         broken = np.concatenate(
             [t.courier[~t.feasible] for t in trips] or [np.empty(0, dtype=np.int64)]
         )
+        if isinstance(point, ByBound) and point.objective == "delivery_time" and not len(broken):
+            door_in = handover_in_s(ready.pairs, trips, ready.tables.now_s, at_door=True)
+            time_s = expected_time_s(ready.pairs, ready.costs, solution.columns, door_in)
+            fastest_s = min(fastest_s, time_s)
+            if time_s > 60 * point.limit:
+                tightened_s += time_s - 60 * point.limit + _TIGHTEN_S
+                continue
         if not len(broken):
             report = _report(ready, problem, solution, used, point, first_bound, len(single))
             shown = None if frontier is None else frontier_report(frontier, weights)
@@ -149,28 +166,33 @@ def _sweep(
     )
 
 
-def _bounds(point: ByWeights | ByBound | AtKnee) -> dict[str, float] | None:
+def _bounds(
+    point: ByWeights | ByBound | AtKnee, tightened_s: float = 0.0
+) -> dict[str, float] | None:
     if not isinstance(point, ByBound):
         return None
     if point.objective == "acceptance":
         return {"acceptance": -point.limit}
-    return {point.objective: point.limit * _PER_SECOND[point.objective]}
+    if point.objective == "delivery_time":
+        return {"delivery_time": 60 * point.limit - tightened_s}
+    return {"fairness": point.limit}
 
 
-def _shown(objective: ObjectiveName, value: float) -> float:
-    return -value if objective == "acceptance" else value / _PER_SECOND[objective]
-
-
-def _unattainable(
-    point: ByWeights | ByBound | AtKnee, solution: Solution
-) -> UnattainableBoundError:
-    if not isinstance(point, ByBound):
-        raise TypeError("only a bound can be unattainable")
-    best = _shown(point.objective, solution.attainable[point.objective])
-    side = "at least" if point.objective == "acceptance" else "at most"
+def _no_plan_within(
+    point: ByBound, solution: Solution, fastest_s: float
+) -> UnattainableBoundError | DeadlineError:
+    if not solution.attainable:
+        return DeadlineError("no plan within the bound was found by the deadline; allow more time")
+    best = solution.attainable[point.objective]
+    if point.objective == "acceptance":
+        side, shown = "at least", -best
+    else:
+        side, shown = "at most", best / _PER_SECOND[point.objective]
+    if np.isfinite(fastest_s):  # what pairs added up promise, no trip that was timed could keep
+        shown = fastest_s / 60
     message = (
         f"asks for {side} {point.limit:g} {_UNIT[point.objective]}; "
-        f"the best plan over these candidates reaches {best:.6g}"
+        f"the best plan over these candidates reaches {shown:.6g}"
     )
     return UnattainableBoundError("operating point", [Problem("operating_point.limit", message)])
 

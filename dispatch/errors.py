@@ -46,5 +46,9 @@ class UnattainableBoundError(InvalidInputError):
     """A bound on an objective that no plan over these candidates can meet."""
 
 
+class DeadlineError(DispatchError):
+    """No plan that keeps what was asked for was found in time."""
+
+
 class PlanCheckError(DispatchError):
     """A plan that contradicts its snapshot: a fault of ours, never sent out."""

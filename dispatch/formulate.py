@@ -141,3 +141,13 @@ def _queueing_s(pairs: CandidatePairs, probability: Floats, m: int) -> Floats:
     busy = (timing.done_s - timing.picked_up_s) + pairs.trip.pickup_before_s
     count = np.maximum(np.bincount(pairs.courier, minlength=m), 1)
     return np.asarray(np.bincount(pairs.courier, probability * busy, minlength=m) / count)
+
+
+def expected_time_s(pairs: CandidatePairs, costs: Costs, chosen: Ints, door_in_s: Floats) -> float:
+    """Sum expected seconds to the door over all waiting orders, given when each offer's door is.
+
+    `door_in_s` is per pair, shape (k,); only the chosen ones are read.
+    """
+    wait = costs.wait_s[pairs.order[chosen]]
+    gained = costs.probability[chosen] * (door_in_s[chosen] - wait)
+    return float(costs.wait_s.sum() + gained.sum())

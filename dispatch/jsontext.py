@@ -3,15 +3,14 @@
 import json
 
 from dispatch.errors import Problem
-
-_MAX_NAME = 128  # of a field name the sender made up, in an error
+from dispatch.validate import printable
 
 
 class RepeatedFieldError(ValueError):
     """A field given twice in one object."""
 
     def __init__(self, name: str) -> None:
-        self.problem = Problem(name[:_MAX_NAME], "is given twice in one object; keep one")
+        self.problem = Problem(printable(name), "is given twice in one object; keep one")
         super().__init__(str(self.problem))
 
 

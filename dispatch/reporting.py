@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
 from dispatch.domain import StopKind
-from dispatch.formulate import lateness
+from dispatch.formulate import expected_time_s, lateness
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
@@ -26,7 +26,7 @@ from dispatch.result import (
     Route,
     Unassigned,
 )
-from dispatch.routes import Trips
+from dispatch.routes import handover_in_s
 from dispatch.snapshot import Intake, snapshot_hash
 from dispatch.tables import Floats, Ints
 from optimization import fairness_measures
@@ -47,9 +47,10 @@ def make_plan(
     """Write a decision down; the same input gives the same plan, ids included."""
     snapshot = ready.snapshot
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
-    identity = "\n".join((*hashes, _POINT.dump_json(point).decode()))
+    chosen = np.column_stack((ready.pairs.order, ready.pairs.courier))[decision.chosen]
+    identity = "\n".join((*hashes, _POINT.dump_json(point).decode(), repr(chosen.tolist())))
     decision_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
-    door_in = _door_in(ready, decision)
+    door_in = handover_in_s(ready.pairs, decision.trips, ready.tables.now_s, at_door=True)
     return Plan(
         decision_id=decision_id,
         request_id=snapshot.request_id,
@@ -59,7 +60,7 @@ def make_plan(
         config_hash=hashes[1],
         model_version=model_version,
         currency=snapshot.currency,
-        offers=_offers(ready, decision, config, decision_id),
+        offers=_offers(ready, decision, config, decision_id, door_in),
         routes=_routes(ready, decision),
         unassigned=_unassigned(ready, decision, intake),
         held=(),
@@ -76,27 +77,6 @@ def _moment(epoch_s: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=epoch_s)
 
 
-def _door_in(ready: Prepared, decision: Decision) -> Floats:
-    """Seconds from now to the door of every chosen pair in its re-timed trip, by pair; else NaN."""
-    door = np.full(len(ready.pairs), np.nan)
-    for trips in decision.trips:
-        door[_stop_pairs(ready, trips)[~trips.is_pickup]] = trips.event_s[~trips.is_pickup]
-    return door - ready.tables.now_s
-
-
-def _stop_pairs(ready: Prepared, trips: Trips) -> Ints:
-    """Pair of each stop, shape (b, 2q)."""
-    match = trips.order[:, :, None] == ready.pairs.order[trips.pairs][:, None, :]
-    return np.asarray(np.take_along_axis(trips.pairs, match.argmax(axis=2), axis=1))
-
-
-def _pickup_in(ready: Prepared, decision: Decision) -> Floats:
-    pickup = np.full(len(ready.pairs), np.nan)
-    for trips in decision.trips:
-        pickup[_stop_pairs(ready, trips)[trips.is_pickup]] = trips.event_s[trips.is_pickup]
-    return pickup - ready.tables.now_s
-
-
 def _pair_cost(ready: Prepared, decision: Decision) -> Floats:
     """Weighted sum that each pair alone adds to a plan without it, shape (k,)."""
     problem, weights = decision.problem, decision.report.weights
@@ -110,12 +90,16 @@ def _pair_cost(ready: Prepared, decision: Decision) -> Floats:
 
 
 def _offers(
-    ready: Prepared, decision: Decision, config: DispatchConfig, decision_id: str
+    ready: Prepared,
+    decision: Decision,
+    config: DispatchConfig,
+    decision_id: str,
+    door_in: Floats,
 ) -> tuple[Offer, ...]:
     pairs, snapshot = ready.pairs, ready.snapshot
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
     cost = _pair_cost(ready, decision)
-    door_in, pickup_in = _door_in(ready, decision), _pickup_in(ready, decision)
+    pickup_in = handover_in_s(pairs, decision.trips, ready.tables.now_s, at_door=False)
     chosen = decision.chosen[np.argsort(pairs.order[decision.chosen], kind="stable")]
     taken: dict[int, list[str]] = defaultdict(list)
     for c in chosen.tolist():
@@ -248,7 +232,7 @@ def _objectives(
     order, p = ready.pairs.order[chosen], costs.probability[chosen]
     waiting = max(int((~orders.locked).sum()), 1)
     late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s)
-    time_s = costs.wait_s.sum() + (p * (door_in[chosen] - costs.wait_s[order])).sum()
+    time_s = expected_time_s(ready.pairs, costs, chosen, door_in)
     late_s = costs.wait_late_s.sum() + (p * (late - costs.wait_late_s[order])).sum()
     spread = decision.problem.term("fairness")
     values = decision.problem.term_values(chosen)

@@ -67,6 +67,19 @@ def time_trips(
     return groups
 
 
+def handover_in_s(
+    pairs: CandidatePairs, trips: list[Trips], now_s: float, *, at_door: bool
+) -> Floats:
+    """Time each chosen pair's dropoff or pickup in its trip, from now, shape (k,); else NaN."""
+    moment = np.full(len(pairs), np.nan)
+    for group in trips:
+        match = group.order[:, :, None] == pairs.order[group.pairs][:, None, :]
+        pair = np.take_along_axis(group.pairs, match.argmax(axis=2), axis=1)
+        wanted = group.is_pickup != at_door
+        moment[pair[wanted]] = group.event_s[wanted]
+    return moment - now_s
+
+
 def _time_group(
     tables: Tables,
     free: Availability,

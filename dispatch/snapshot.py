@@ -24,6 +24,7 @@ from dispatch.jsontext import repeated_field
 from dispatch.validate import (
     Finding,
     as_problems,
+    printable,
     semantic_findings,
     structural_findings,
 )
@@ -150,7 +151,7 @@ def _row_names(rows: object) -> list[str]:
     if not isinstance(rows, list):
         return []
     return [
-        row["id"][:128]
+        printable(row["id"])
         if isinstance(row, dict) and isinstance(row.get("id"), str) and row["id"]
         else f"#{place}"
         for place, row in enumerate(rows)

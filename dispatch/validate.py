@@ -18,6 +18,8 @@ from dispatch.errors import MAX_IDS, InvalidInputError, Problem
 
 Room = Literal["orders", "couriers", "snapshot"]
 
+MAX_NAME = 128  # of a name the sender made up, in an error
+
 _SNAPSHOT = TypeAdapter(Snapshot)
 
 # pydantic's words, where ours tell the fix better; none of them repeats the value
@@ -33,7 +35,8 @@ _MESSAGES = {
     "finite_number": "must be a finite number, not NaN or infinity",
     "decimal_type": "must be a decimal amount such as 12.50",
     "decimal_parsing": "must be a decimal amount such as 12.50",
-    "json_invalid": "is not valid JSON",
+    "union_tag_invalid": "is not a kind that is known here",
+    "union_tag_not_found": "required field kind is missing",
     "dataclass_type": "must be an object",
     "dataclass_exact_type": "must be an object",
 }
@@ -49,12 +52,19 @@ class Finding:
     message: str
 
 
-def structural_findings(error: ValidationError) -> list[Finding]:
-    """Translate pydantic's errors; locations keep field names, indices become `[*]`."""
-    return [_structural_finding(tuple(e["loc"]), e["type"], e["msg"]) for e in error.errors()]
+def structural_findings(error: ValidationError, whole: str = "snapshot") -> list[Finding]:
+    """Translate pydantic's errors; indices become `[*]`, the input itself is called `whole`."""
+    return [
+        _structural_finding(tuple(e["loc"]), e["type"], e["msg"], whole) for e in error.errors()
+    ]
 
 
-def _structural_finding(loc: tuple[int | str, ...], kind: str, message: str) -> Finding:
+def printable(name: str) -> str:
+    """Shorten a name the sender made up, and take control characters out of it."""
+    return "".join(c if c.isprintable() else "?" for c in name[:MAX_NAME])
+
+
+def _structural_finding(loc: tuple[int | str, ...], kind: str, message: str, whole: str) -> Finding:
     room: Room = "snapshot"
     row = -1
     if len(loc) > 1 and isinstance(loc[1], int) and loc[0] in ("orders", "couriers"):
@@ -62,9 +72,15 @@ def _structural_finding(loc: tuple[int | str, ...], kind: str, message: str) -> 
         row = loc[1]
     path = ""
     for part in loc:
-        path += "[*]" if isinstance(part, int) else f".{part}" if path else part
-    text = _MESSAGES.get(kind, message[:1].lower() + message[1:]).replace("input should", "must")
-    return Finding(room, row, path or "snapshot", text.replace("should", "must"))
+        name = "[*]" if isinstance(part, int) else printable(part)
+        path += f".{name}" if path and isinstance(part, str) else name
+    if kind not in _MESSAGES:
+        message = message.removeprefix("Value error, ").removeprefix("Invalid JSON: ")
+        message = message[:1].lower() + message[1:]
+        message = message.replace("input should", "must").replace("should", "must")
+        if kind == "json_invalid":
+            message = f"is not valid JSON: {message}"
+    return Finding(room, row, path or whole, _MESSAGES.get(kind, message))
 
 
 def as_problems(

@@ -18,6 +18,6 @@ def run(plan: str, order: str, courier: str | None) -> None:
     try:
         parsed = Plan.from_json(text)
     except ValidationError as error:
-        problems = [Problem(f.path, f.message) for f in structural_findings(error)]
+        problems = [Problem(f.path, f.message) for f in structural_findings(error, "plan")]
         raise InvalidInputError("plan", problems) from None
     typer.echo(why(parsed, order, courier))

@@ -10,9 +10,11 @@ import typer
 INVALID_INPUT = 3
 UNATTAINABLE = 4
 BAD_MODEL = 5
+TOO_LATE = 6
 EXIT_CODES = (
     f"0 done, 1 unexpected, 2 usage, {INVALID_INPUT} invalid input, "
-    f"{UNATTAINABLE} bound out of reach, {BAD_MODEL} model refused"
+    f"{UNATTAINABLE} bound out of reach, {BAD_MODEL} model refused, "
+    f"{TOO_LATE} nothing within the bound in time"
 )
 
 P = ParamSpec("P")
@@ -41,12 +43,14 @@ def guarded(verb: Callable[P, None]) -> Callable[P, None]:
 
 
 def _exit_code(error: Exception) -> int | None:
-    from dispatch.errors import InvalidInputError, UnattainableBoundError
+    from dispatch.errors import DeadlineError, InvalidInputError, UnattainableBoundError
     from models.errors import ArtefactError, ModelError
 
     match error:
         case UnattainableBoundError():
             return UNATTAINABLE
+        case DeadlineError():
+            return TOO_LATE
         case ArtefactError():
             return BAD_MODEL
         case InvalidInputError() | ModelError():

@@ -1,0 +1,29 @@
+"""Plots draw what they are given on the axis they are given."""
+
+from matplotlib.figure import Figure
+
+from dispatch.domain import Snapshot
+from dispatch.pipeline import Dispatcher
+from dispatch.plotting import frontier_figure, plot_frontier, plot_map
+
+
+def test_the_frontier_shows_every_point_and_marks_the_knee(
+    small_snapshot: Snapshot, dispatcher: Dispatcher
+) -> None:
+    report = dispatcher.frontier(small_snapshot)
+    ax = Figure().subplots()
+    assert plot_frontier(report, ax, "expected_acceptances") is ax
+    assert len(ax.lines[0].get_xdata()) == len(report.points)  # type: ignore[arg-type]
+    assert [text.get_text() for text in ax.texts] == ["knee"]
+    assert len(frontier_figure(report).axes) == 2
+
+
+def test_the_map_shows_couriers_stops_and_routes(
+    small_snapshot: Snapshot, dispatcher: Dispatcher
+) -> None:
+    plan = dispatcher.assign(small_snapshot)
+    ax = Figure().subplots()
+    assert plot_map(plan, small_snapshot, ax) is ax
+    assert len(ax.lines) == len(plan.routes)
+    labels = {c.get_label() for c in ax.collections}
+    assert labels >= {"pickup", "dropoff", "courier"}
