@@ -61,8 +61,8 @@ class Dispatcher:
         point = operating_point or ByWeights()
         due = deadline or Deadline.after(None)
         watch = Stopwatch()
-        intake = snapshot if isinstance(snapshot, Intake) else Intake(snapshot)
-        ready = self._prepare(intake, watch)
+        intake = _validated(snapshot, watch)
+        ready = self._prepare(intake.snapshot, watch)
         decision = decide(
             ready,
             self.config,
@@ -94,8 +94,8 @@ class Dispatcher:
             Listing everything wrong with the snapshot.
         """
         watch = Stopwatch()
-        intake = snapshot if isinstance(snapshot, Intake) else Intake(snapshot)
-        ready = self._prepare(intake, watch)
+        intake = _validated(snapshot, watch)
+        ready = self._prepare(intake.snapshot, watch)
         config = replace(self.config, frontier_points=points or self.config.frontier_points)
         decision = decide(
             ready,
@@ -109,9 +109,16 @@ class Dispatcher:
             raise RuntimeError("the knee was chosen without a frontier")
         return decision.frontier
 
-    def _prepare(self, intake: Intake, watch: Stopwatch) -> Prepared:
-        with watch.stage("validate"):
-            validate(intake.snapshot)
-        matrix = intake.snapshot.travel_matrix
+    def _prepare(self, snapshot: Snapshot, watch: Stopwatch) -> Prepared:
+        matrix = snapshot.travel_matrix
         travel = self.travel if matrix is None else MatrixTravel(matrix)
-        return prepare(intake.snapshot, self.model, self.config, travel, watch)
+        return prepare(snapshot, self.model, self.config, travel, watch)
+
+
+def _validated(snapshot: Snapshot | Intake, watch: Stopwatch) -> Intake:
+    """Check a snapshot built in Python; one that was read has been checked by its reader."""
+    if isinstance(snapshot, Intake):
+        return snapshot
+    with watch.stage("validate"):
+        validate(snapshot)
+    return Intake(snapshot)

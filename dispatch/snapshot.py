@@ -40,7 +40,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A snapshot as read: what can be used, and (lenient only) what was set aside and why."""
+    """A snapshot as read and found sound, and (lenient only) what was set aside and why."""
 
     snapshot: Snapshot
     problems: tuple[Problem, ...] = ()
