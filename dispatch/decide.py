@@ -18,6 +18,7 @@ from optimization import (
     Deadline,
     Frontier,
     Solution,
+    Status,
     Weights,
     solve,
     sweep,
@@ -181,7 +182,7 @@ def _bounds(
 def _no_plan_within(
     point: ByBound, solution: Solution, fastest_s: float
 ) -> UnattainableBoundError | DeadlineError:
-    if not solution.attainable:
+    if solution.status is not Status.INFEASIBLE:
         return DeadlineError("no plan within the bound was found by the deadline; allow more time")
     best = solution.attainable[point.objective]
     if point.objective == "acceptance":

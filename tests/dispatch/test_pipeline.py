@@ -14,7 +14,7 @@ import pytest
 from dispatch.config import DispatchConfig, Objective
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
 from dispatch.domain import Capacity, PastWork, Snapshot
-from dispatch.errors import InvalidInputError, UnattainableBoundError
+from dispatch.errors import DeadlineError, InvalidInputError, UnattainableBoundError
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pipeline import Dispatcher
 from dispatch.prepare import Stopwatch, prepare
@@ -362,3 +362,17 @@ def test_nobody_sees_a_model_that_fails_silently(
 
     with pytest.raises(RuntimeError, match="backend lost"):
         Dispatcher(make_stub_model(fail)).assign(city)
+
+
+def test_a_bound_without_time_is_met_or_said_to_be_out_of_time(
+    city: Snapshot, dispatcher: Dispatcher
+) -> None:
+    """No deadline makes an attainable bound look unattainable."""
+    knee = dispatcher.assign(city, operating_point=AtKnee()).objectives.fairness_spread
+    try:
+        plan = dispatcher.assign(
+            city, operating_point=ByBound("fairness", knee + 1), deadline=Deadline.after(1e-6)
+        )
+    except DeadlineError:
+        return
+    assert plan.objectives.fairness_spread <= knee + 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+NOTHING = "acceptance=0,delivery_time=0,lateness=0,fairness=0"
 COORDINATE = re.compile(rb'"(?:lat|lon)": ?"?(-?\d+\.\d+)')
 
 
@@ -56,6 +57,7 @@ def test_wrong_usage_is_exit_code_2(
         (["assign", "{snapshot}", "-m", "{model}", "-c", "{tmp}/none.toml"], "none.toml"),
         (["assign", "{snapshot}", "-m", "{model}", "-c", "{toml}"], "couriers_per_oder"),
         (["assign", "{snapshot}", "-m", "{model}", "--geojson", "{tmp}/no/x.json"], "no/x.json"),
+        (["assign", "{snapshot}", "-m", "{model}", "--weights", NOTHING], "weights are 0"),
         (["frontier", "{snapshot}", "-m", "{model}", "-o", "{tmp}/x.txt"], "--out"),
         (["frontier", "{snapshot}", "-m", "{model}", "--plot", "{tmp}/x.svg"], "--plot"),
         (["why", "{plan}", "o99999"], "o99999"),
