@@ -1,12 +1,15 @@
 """A plan as GeoJSON (RFC 7946): the one place where coordinates are [lon, lat]."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from dispatch.domain import Location, Snapshot, StopKind
-from dispatch.result import Plan
+
+if TYPE_CHECKING:
+    from dispatch.result import Route
 
 
-def plan_to_geojson(plan: Plan, snapshot: Snapshot) -> dict[str, Any]:
+def routes_to_geojson(routes: "Iterable[Route]", snapshot: Snapshot) -> dict[str, Any]:
     """Draw a line per courier's route and a point per new stop."""
     places: dict[tuple[StopKind, str], Location] = {}
     start: dict[str, Location] = {}
@@ -18,7 +21,7 @@ def plan_to_geojson(plan: Plan, snapshot: Snapshot) -> dict[str, Any]:
         for board in courier.on_board:
             places[board.kind, board.order_id] = board.place.location
     features = []
-    for route in plan.routes:
+    for route in routes:
         line = [start[route.courier_id], *(places[s.kind, s.order_id] for s in route.stops)]
         features.append(
             _feature(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from dispatch.domain import STRICT, Moment, Snapshot, StopKind
+from dispatch.geojson import routes_to_geojson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -311,9 +312,7 @@ class Plan:
 
         Locations come from the snapshot; a plan holds none. Coordinates are [lon, lat].
         """
-        from dispatch.geojson import plan_to_geojson
-
-        return plan_to_geojson(self, snapshot)
+        return routes_to_geojson(self.routes, snapshot)
 
     def summary(self) -> str:
         """Say in a few lines what was decided and how sure it is."""

@@ -23,7 +23,7 @@ FOLDERS = (*ROOMS, "tests", "docs", "data", "benchmarks", "notebooks", ".ci")
 
 # Written in pieces, so that this file does not contain what it looks for.
 FORBIDDEN = re.compile(
-    r"(?<![\w.~-])/(?:" + "|".join(("work", "root", "home", "Users")) + r")/\w"
+    r"(?<![\w.~-])/(?:" + "|".join(("work", "root", "home", "Users")) + r")/[\w.]"
     r"|[\w.-]*(?:" + "|".join(("artifactory", "devpi", "nexus")) + r")[\w-]*\."
     r"|--(?:extra-)?index" + r"-url|files\.python" + r"hosted\."
 )

@@ -96,6 +96,16 @@ def test_a_bound_out_of_reach_is_exit_code_4_and_says_what_can_be_reached(
     assert re.search(r"at least 5\.5 .*; the best plan .* reaches \d", done.stderr)
 
 
+def test_a_bound_not_met_in_time_is_exit_code_6(run: Any, model: Path, snapshot_file: Path) -> None:
+    """The bound can be met, but not by the greedy plan that a millisecond leaves time for."""
+    command = ("assign", snapshot_file, "-m", model, "--bound", "fairness<=318")
+    assert run(*command).exit_code == 0
+    late = run(*command, "--deadline-ms", 1)
+    assert late.exit_code == 6
+    assert late.stdout == ""
+    assert late.stderr.startswith("dispatch: ")
+
+
 @pytest.mark.parametrize("verb", ["assign", "frontier"])
 def test_a_model_that_was_tampered_with_is_exit_code_5(
     run: Any, broken_model: Path, small_file: Path, verb: str
@@ -114,7 +124,7 @@ def test_a_missing_model_is_exit_code_5(run: Any, small_file: Path, tmp_path: Pa
 
 def test_every_exit_code_is_in_the_help(run: Any) -> None:
     shown = " ".join(run("--help").stdout.split())
-    assert all(f"{code} " in shown.partition("Exit codes:")[2] for code in range(6))
+    assert all(f"{code} " in shown.partition("Exit codes:")[2] for code in range(7))
 
 
 def test_a_reader_that_stops_early_ends_the_command_quietly() -> None:
