@@ -197,10 +197,12 @@ def to_json(snapshot: Snapshot, *, indent: int | None = None) -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a snapshot."""
+    schema = _SNAPSHOT.json_schema()
+    del schema["title"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Courier dispatch snapshot",
-        **_SNAPSHOT.json_schema(),
+        **schema,
     }
 
 
