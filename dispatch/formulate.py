@@ -97,9 +97,10 @@ def formulate(
     orders, couriers = tables.orders, tables.couriers
     m = len(couriers)
     max_orders = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
-    max_orders[single] = np.minimum(max_orders[single], 1)
     max_orders[np.bincount(pairs.courier, minlength=m) == 0] = 0
+    # before couriers are limited, so that the target of fairness stays where it was
     coverable = min(len(np.unique(pairs.order)), int(max_orders.sum()))
+    max_orders[single] = np.minimum(max_orders[single], 1)
     late = np.rint(1000 * costs.probability * (costs.late_s - costs.wait_late_s[pairs.order]))
     return AssignmentProblem.from_pairs(
         pairs.order,
