@@ -1,7 +1,12 @@
 """What couriers will do: features, calibrated acceptance, honest evaluation, safe artefacts."""
 
-from models.acceptance import AcceptanceModel, CalibrationReport, LogSummary, train
-from models.calibration import IsotonicCalibration, SigmoidCalibration, choose_calibration
+from models.acceptance import AcceptanceModel, CalibrationReport
+from models.calibration import (
+    BetaCalibration,
+    IsotonicCalibration,
+    SigmoidCalibration,
+    choose_calibration,
+)
 from models.columns import RAW_COLUMNS, VEHICLES, RawColumn, forbidden_columns
 from models.errors import ArtefactError, FeatureError, ModelError, NotFittedError, TrainingError
 from models.evaluation import Metric, evaluate_probabilities, group_folds, split_by_time
@@ -14,9 +19,10 @@ from models.features import (
     default_schema,
 )
 from models.history import HistoryPrior
-from models.log import OffersLog, read_log
+from models.log import LogSummary, OffersLog, read_log
 from models.params import AcceptanceParams
 from models.persistence import load, save
+from models.training import train
 
 __all__ = [
     "CATALOGUE",
@@ -25,6 +31,7 @@ __all__ = [
     "AcceptanceModel",
     "AcceptanceParams",
     "ArtefactError",
+    "BetaCalibration",
     "CalibrationReport",
     "FeatureError",
     "FeatureSchema",

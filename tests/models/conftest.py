@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models import AcceptanceModel, AcceptanceParams, read_log, train
 from models.columns import RAW_COLUMNS, VEHICLES
 
-QUICK = AcceptanceParams(max_trees=150, learning_rate=0.1)
+QUICK = AcceptanceParams(max_trees=150, learning_rate=0.1, n_bags=2)
 
 
 class World(NamedTuple):
