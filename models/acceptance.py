@@ -56,14 +56,13 @@ class AcceptanceModel:
     ----------
     schema_, history_prior_, ensemble_, fold_ensembles_, bag_ensembles_, training_
         Set by `fit`.
-    probe_
-        Feature rows by which a saved model proves itself when it is loaded; set by `fit`.
+    reference_, probe_
+        Set by `fit`: what each feature looked like and how much it counts, and the feature rows by
+        which a saved model proves itself when it is loaded.
     city_ensembles_
         Trees that a city adds to the main ensemble, by city; set by `fit`, chosen by `calibrate`.
     calibration_, fold_calibrations_, calibration_report_
         Set by `calibrate`.
-    reference_
-        What each feature looked like on the calibration rows, and how much it counts.
     metrics_, reliability_, slices_
         Held-out measures and tables set by `train`; empty until then.
     """
@@ -328,9 +327,10 @@ class AcceptanceModel:
                 rows, log.cities, log.city_names, schema, self.params
             )
         self.probe_ = choose_probe([e.forest for e in self.ensembles().values()], rows.matrix)
+        self.reference_ = describe(self.ensemble_, rows.matrix, self.params.seed)
         self.training_ = LogSummary.of(log)
         # A calibration belongs to the ensembles it was fitted on.
-        for name in ("calibration_", "fold_calibrations_", "calibration_report_", "reference_"):
+        for name in ("calibration_", "fold_calibrations_", "calibration_report_"):
             self.__dict__.pop(name, None)
         self.metrics_, self.reliability_, self.slices_ = {}, (), ()
         return self
@@ -357,7 +357,6 @@ class AcceptanceModel:
             for ensemble, part in zip(self.fold_ensembles_, parts, strict=True)
         )
         self.calibration_report_ = CalibrationReport(chosen, losses)
-        self.reference_ = describe(self.ensemble_, matrix, self.params.seed)
         self.metrics_, self.reliability_, self.slices_ = {}, (), ()
         return self
 

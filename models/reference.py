@@ -22,7 +22,7 @@ FLOOR: Final = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class FeatureReference:
-    """One feature on the calibration rows.
+    """One feature on the rows the model was grown on.
 
     `edges` cut its values into parts (a value equal to an edge lies below it); `shares` are the
     rows in each part and, last, those without a value. `importance` is the mean absolute

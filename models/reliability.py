@@ -49,7 +49,7 @@ def wilson(
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
-def reliability(
+def reliability_by_probability(
     labels: NDArray[np.bool_], probabilities: FloatArray, bins: int = BINS
 ) -> tuple[ReliabilityRow, ...]:
     """Table of `bins` bins of equal mass by probability (n,), equal probabilities together."""

@@ -8,7 +8,11 @@ from models.acceptance import AcceptanceModel, schema_for
 from models.evaluation import split_by_time
 from models.log import read_log
 from models.params import AcceptanceParams
-from models.reliability import reliability, reliability_by_group, reliability_by_slice
+from models.reliability import (
+    reliability_by_group,
+    reliability_by_probability,
+    reliability_by_slice,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +37,7 @@ def train(log: pd.DataFrame, params: AcceptanceParams | None = None) -> Acceptan
     model.fit(old).calibrate(newer)
     model.metrics_ = model.evaluate(newest)
     predicted = model.predict_log(newest)
-    model.reliability_ = reliability(newest.accepted, predicted)
+    model.reliability_ = reliability_by_probability(newest.accepted, predicted)
     model.slices_ = reliability_by_slice(newest.accepted, predicted, newest.columns)
     if len(newest.city_names) > 1:
         model.slices_ += reliability_by_group(

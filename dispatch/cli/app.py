@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dispatch.cli import model as model_verbs
 from dispatch.cli.options import (
     SAMPLE_SEED,
     ConfigFile,
@@ -27,6 +28,9 @@ app = typer.Typer(
     help="Last-mile courier dispatch: from a snapshot of orders and couriers to a verified plan.",
     epilog=f"Exit codes: {EXIT_CODES}. Results on stdout, messages on stderr.",
 )
+
+
+app.add_typer(model_verbs.app, name="model")
 
 
 @app.command()

@@ -141,7 +141,7 @@ def test_arrays_that_pass_every_check_never_kill_lightgbm(good: Path, tmp_path: 
         "import sys, importlib.util as u; from pathlib import Path\n"
         "spec = u.spec_from_file_location('mutations', sys.argv[1])\n"
         "module = u.module_from_spec(spec); spec.loader.exec_module(module)\n"
-        "print(module.past_the_hashes(Path(sys.argv[2]), 1500))"
+        "print(module.past_the_hashes(Path(sys.argv[2]), 400))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, __file__, str(good)],
@@ -150,7 +150,7 @@ def test_arrays_that_pass_every_check_never_kill_lightgbm(good: Path, tmp_path: 
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 100  # enough mutations of leaves and thresholds were sound
+    assert int(done.stdout) > 40  # enough mutations of leaves and thresholds were sound
 
 
 def past_the_hashes(folder: Path, n: int) -> int:
