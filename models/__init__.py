@@ -25,11 +25,13 @@ from models.history import HistoryPrior
 from models.leakage import leakage_problems, split_problems
 from models.log import LogSummary, OffersLog, read_log
 from models.params import AcceptanceParams
+from models.past import past_counts
 from models.persistence import load, save
 from models.reasons import Reason, reason_codes
 from models.reference import FeatureReference
 from models.reliability import ReliabilityRow, reliability_by_probability, reliability_by_slice
 from models.training import train
+from models.tuning import Trial, tune
 
 __all__ = [
     "CATALOGUE",
@@ -58,6 +60,7 @@ __all__ = [
     "ReliabilityRow",
     "SigmoidCalibration",
     "TrainingError",
+    "Trial",
     "build_matrix",
     "check_drift",
     "choose_calibration",
@@ -70,6 +73,7 @@ __all__ = [
     "load",
     "model_card",
     "model_card_markdown",
+    "past_counts",
     "read_log",
     "reason_codes",
     "reliability_by_probability",
@@ -78,4 +82,5 @@ __all__ = [
     "split_by_time",
     "split_problems",
     "train",
+    "tune",
 ]
