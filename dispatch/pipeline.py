@@ -10,6 +10,7 @@ from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
 from dispatch.reporting import make_plan
 from dispatch.result import FrontierReport, Plan
+from dispatch.scorer import scorer_for
 from dispatch.snapshot import Intake
 from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
 from dispatch.validate import validate
@@ -114,4 +115,5 @@ class Dispatcher:
             validate(intake.snapshot)
         matrix = intake.snapshot.travel_matrix
         travel = self.travel if matrix is None else MatrixTravel(matrix)
-        return prepare(intake.snapshot, self.model, self.config, travel, watch)
+        scorer = scorer_for(self.model, intake.snapshot.city_id, self.config)
+        return prepare(intake.snapshot, scorer, self.config, travel, watch)

@@ -167,16 +167,18 @@ class AcceptanceModel:
 
         Raises
         ------
-        FeatureError, NotFittedError
+        FeatureError
             As in `predict_proba`.
+        NotFittedError
+            If called before `calibrate`, or the model was grown with fewer than two bags.
         ValueError
-            If `level` is not in (0, 1), or the model was grown with fewer than two bags.
+            If `level` is not in (0, 1).
         """
         self._need("calibration_")
         if not 0.0 < level < 1.0:
             raise ValueError(f"expected level in (0, 1), got {level}")
         if len(self.bag_ensembles_) < 2:
-            raise ValueError("no intervals: train with n_bags of 2 or more")
+            raise NotFittedError("no intervals: train with n_bags of 2 or more")
         matrix = self.matrix(columns)
         half = NormalDist().inv_cdf(0.5 + level / 2) * score_sd(self.bag_ensembles_, matrix)
         score = self._score(matrix)

@@ -231,7 +231,7 @@ def test_wider_levels_give_wider_intervals_and_no_bags_give_none(
     with pytest.raises(ValueError, match="level"):
         model.predict_interval(columns, 1.0)
     bare = train(world.log, replace(quick_params, n_bags=0))
-    with pytest.raises(ValueError, match="n_bags"):
+    with pytest.raises(NotFittedError, match="n_bags"):
         bare.predict_interval(columns)
 
 
