@@ -18,6 +18,7 @@ from models.columns import (
     column_problems,
     forbidden_columns,
     forbidden_problem,
+    with_unknown,
 )
 from models.errors import FeatureError
 from models.history import HistoryPrior
@@ -84,6 +85,7 @@ _CATALOGUE: Final = (
     _raw("trip_s"),
     _raw("trip_m"),
     _raw("detour_s", -1),
+    _raw("heading_off_deg"),
     _raw("until_free_s"),
     _raw("wait_s", -1),
     _raw("slack_s"),
@@ -269,6 +271,7 @@ def build_matrix(
     problems = column_problems(columns, schema.raw_names, range(n_rows))
     if problems:
         raise FeatureError("columns refused", problems)
+    columns = with_unknown(columns, schema.raw_names, n_rows)
     matrix = np.empty((n_rows, len(schema.features)), dtype=np.float64)
     for place, name in enumerate(schema.names):
         formula = _FORMULAS.get(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import VEHICLES, column_problems, forbidden_problem
+from models.columns import VEHICLES, column_problems, forbidden_problem, with_unknown
 from models.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
     in_one = pd.Series("", index=frame.index)
     cities, city_names = pd.factorize(frame.get("city_id", in_one).fillna(""), sort=True)
     return OffersLog(
-        columns,
+        with_unknown(columns, raw_names, len(frame)),
         frame["accepted"].to_numpy(dtype=np.float64) == 1.0,
         _epoch_s(frame["offered_at"]),
         pd.factorize(frame["order_id"])[0].astype(np.int64),

@@ -124,6 +124,10 @@ _REASONS: Final[Mapping[str, tuple[tuple[str, ...], Words]]] = {
     "to_pickup": (("to_pickup_s", "to_pickup_m"), _to_pickup),
     "trip": (("trip_s", "trip_m"), _trip),
     "detour": (("detour_s",), _minutes("detour_s", "of detour")),
+    "heading": (
+        ("heading_off_deg",),
+        lambda v, _: f"pickup {v['heading_off_deg']:.0f}° off the courier's heading",
+    ),
     "until_free": (("until_free_s",), _minutes("until_free_s", "until the courier is free")),
     "wait": (("wait_s",), _minutes("wait_s", "of waiting at the pickup")),
     "slack": (("slack_s",), _slack),

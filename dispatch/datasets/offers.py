@@ -84,7 +84,8 @@ def check_offers(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """
     names = [str(name) for name in table.columns]
     known = {c.name for c in LOG_COLUMNS} | set(RAW_COLUMNS)
-    needed = [c.name for c in LOG_COLUMNS if c.required] + list(RAW_COLUMNS)
+    needed = [c.name for c in LOG_COLUMNS if c.required]
+    needed += [c.name for c in RAW_COLUMNS.values() if not c.may_lack]
     forbidden = forbidden_columns(names)
     problems = [
         _problem(name, "is a forbidden attribute: acceptance may not be predicted from it; drop it")

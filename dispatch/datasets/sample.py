@@ -77,6 +77,7 @@ def _dictionary(city: SyntheticCity, log: pd.DataFrame) -> str:
             f"| `{c.name}` | {c.unit} | {c.source} | {'yes' if c.optional else 'no'} "
             f"| {c.description} |"
             for c in RAW_COLUMNS.values()
+            if c.name in log
         ),
         law="\n".join(f"| `{n}` | {v:g} | {m} |" for n, v, m in city.law.describe()),
     )

@@ -10,6 +10,7 @@ from dispatch.datasets import load_sample_offers, read_mapped_offers
 from dispatch.errors import InvalidInputError
 from models.columns import RAW_COLUMNS
 
+MEASURED = [name for name, column in RAW_COLUMNS.items() if not column.may_lack]
 HISTORY = ("courier_offers", "courier_accepted")
 
 
@@ -33,7 +34,7 @@ def theirs(sample: pd.DataFrame, tmp_path: Path) -> Path:
 
 
 def _mapping(**changes: str) -> str:
-    same = [n for n in RAW_COLUMNS if n not in (*HISTORY, "to_pickup_s", "load_size")]
+    same = [n for n in MEASURED if n not in (*HISTORY, "to_pickup_s", "load_size")]
     columns = {name: name for name in ("order_id", "courier_id", *same)}
     columns |= {"offer_id": "id", "offered_at": "created", "accepted": "status"}
     columns |= {"to_pickup_s": "minutes away"}
