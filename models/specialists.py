@@ -42,7 +42,8 @@ def grow_specialists(
     counts = np.bincount(cities, minlength=len(names))
     if (counts > 0).sum() < 2:
         return {}
-    small = replace(params, leaves=min(params.leaves, 8), monotone=False)
+    # Monotone directions stay on: the sum of two monotone scores is monotone.
+    small = replace(params, leaves=min(params.leaves, 8))
     grown = {}
     for city in np.flatnonzero(counts >= LEAST_ROWS).tolist():
         own = rows.take(np.flatnonzero(cities == city))
