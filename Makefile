@@ -39,6 +39,7 @@ slow: $(READY) ## the long statistical and cross-check runs
 benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/optimization_engines.py
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/acceptance.py
 
 serve: $(MODEL)/manifest.json ## POST /assign on http://127.0.0.1:8000
 	$(BIN)/dispatch serve --model $(MODEL)

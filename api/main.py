@@ -1,10 +1,13 @@
 """The application: `uvicorn --factory api.main:create_app`."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from importlib.metadata import version
+from threading import current_thread, main_thread
 
 from fastapi import FastAPI
 
@@ -16,6 +19,26 @@ from api.routes import assign, frontier, health, schema
 from api.service import Service
 from api.settings import Settings
 from dispatch.pipeline import Dispatcher
+
+
+@contextmanager
+def _reloading(service: Service) -> Iterator[None]:
+    """Load model and configuration anew on SIGHUP, where there are such signals."""
+    if not hasattr(signal, "SIGHUP") or current_thread() is not main_thread():
+        yield
+        return
+    loop, running = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+    def reload() -> None:
+        task = loop.create_task(service.reload())
+        running.add(task)  # the loop itself holds tasks weakly
+        task.add_done_callback(running.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None = None) -> FastAPI:
@@ -37,7 +60,8 @@ def create_app(settings: Settings | None = None, dispatcher: Dispatcher | None =
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
-        yield
+        with _reloading(service):
+            yield
 
     app = FastAPI(
         title="Courier dispatch",

@@ -1,5 +1,6 @@
 """What the routes share: the dispatcher once it is ready, and the gate before it."""
 
+import logging
 from dataclasses import dataclass
 
 from anyio.to_thread import run_sync
@@ -13,10 +14,12 @@ from dispatch.errors import InvalidInputError
 from dispatch.pipeline import Dispatcher
 from models import ModelError, load
 
+_LOG = logging.getLogger("api.service")
+
 
 @dataclass(slots=True)
 class Service:
-    """State of a running service; `fault` says why there is no dispatcher (yet)."""
+    """State of a running service; `fault` says why there is no dispatcher, or no newer one."""
 
     settings: Settings
     admission: Admission
@@ -37,12 +40,21 @@ class Service:
         return self.loaded
 
     async def start(self) -> None:
-        """Load configuration and model and decide one example; a failure is kept as `fault`."""
+        """Load configuration and model, unless a dispatcher is there already."""
         if self.loaded is None:
-            try:
-                self.loaded = await run_sync(_load, self.settings)
-            except (InvalidInputError, ModelError, OSError) as error:
-                self.fault = str(error)
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Load configuration and model anew and decide one example.
+
+        Until that has succeeded the last good dispatcher serves on; a failure is kept as `fault`.
+        """
+        try:
+            self.loaded, self.fault = await run_sync(_load, self.settings), ""
+        except (InvalidInputError, ModelError, OSError) as error:
+            self.fault = str(error)
+            serving = "nothing" if self.loaded is None else self.loaded.model.version
+            _LOG.warning("not loaded, %s serves on: %s", serving, error)
 
 
 def _load(settings: Settings) -> Dispatcher:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from dispatch.tables import Floats, Ints
+from dispatch.tables import Floats, Ints, Points
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,10 @@ class Trip:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class OfferContext:
-    """What else is known when an offer is made, aligned with its trips; shape (n,), NaN unknown."""
+    """What else is known when an offer is made, aligned with its trips; shape (n,), NaN unknown.
+
+    `heading_off_deg` is None where headings are not measured at all.
+    """
 
     now_s: Floats
     due_s: Floats
@@ -78,6 +81,7 @@ class OfferContext:
     precipitation_mm_h: Floats
     temperature_c: Floats
     demand_ratio: Floats
+    heading_off_deg: Floats | None = None
 
 
 def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
@@ -95,7 +99,10 @@ def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
 def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
     """Derive the raw columns of n offers; each value has shape (n,)."""
     timing = trip.timing()
+    heading = context.heading_off_deg
+    measured = {} if heading is None else {"heading_off_deg": heading}
     return {
+        **measured,
         "to_pickup_s": trip.to_pickup_s,
         "to_pickup_m": trip.to_pickup_m,
         "trip_s": trip.trip_s,
@@ -126,3 +133,17 @@ def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
 def as_floats(values: Ints | Floats) -> Floats:
     """View integers as the float64 the columns are made of."""
     return values.astype(np.float64)
+
+
+def heading_off_deg(origin: Points, destination: Points, heading_deg: Floats) -> Floats:
+    """Angle in [0, 180] between a heading and the great circle to the destination, shape (n,).
+
+    `heading_deg` is clockwise from north; NaN where it is, or where the courier is there already.
+    """
+    lat, lat_to = np.radians(origin.lat), np.radians(destination.lat)
+    east = np.radians(destination.lon - origin.lon)
+    across = np.sin(east) * np.cos(lat_to)
+    along = np.cos(lat) * np.sin(lat_to) - np.sin(lat) * np.cos(lat_to) * np.cos(east)
+    there = (origin.lat == destination.lat) & (origin.lon == destination.lon)
+    turn = np.abs(np.degrees(np.arctan2(across, along)) - heading_deg) % 360.0
+    return np.where(there, np.nan, np.minimum(turn, 360.0 - turn))

@@ -76,7 +76,11 @@ class OfferRules:
 
 @dataclass(frozen=True, slots=True)
 class DispatchConfig:
-    """All parameters of `Dispatcher`; `policy_id` names the operating policy in every plan."""
+    """All parameters of `Dispatcher`; `policy_id` names the operating policy in every plan.
+
+    `caution` in (0, 1) decides by the lower end of each acceptance interval of that level, and the
+    plan's probabilities are those; 0 decides by the probability itself.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -85,6 +89,7 @@ class DispatchConfig:
     objective: Objective = field(default_factory=Objective)
     offers: OfferRules = field(default_factory=OfferRules)
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
+    caution: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property
     def sha256(self) -> str:

@@ -10,6 +10,7 @@ from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
 from dispatch.reporting import make_plan
 from dispatch.result import FrontierReport, Plan
+from dispatch.scorer import scorer_for
 from dispatch.snapshot import Intake
 from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
 from dispatch.validate import validate
@@ -112,7 +113,8 @@ class Dispatcher:
     def _prepare(self, snapshot: Snapshot, watch: Stopwatch) -> Prepared:
         matrix = snapshot.travel_matrix
         travel = self.travel if matrix is None else MatrixTravel(matrix)
-        return prepare(snapshot, self.model, self.config, travel, watch)
+        scorer = scorer_for(self.model, snapshot.city_id, self.config)
+        return prepare(snapshot, scorer, self.config, travel, watch)
 
 
 def _validated(snapshot: Snapshot | Intake, watch: Stopwatch) -> Intake:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from dispatch.availability import Availability, availability
-from dispatch.columns import OfferContext, local_clock, raw_columns
+from dispatch.columns import OfferContext, heading_off_deg, local_clock, raw_columns
 from dispatch.config import DispatchConfig
 from dispatch.domain import Snapshot
 from dispatch.formulate import Costs, price
@@ -112,4 +112,7 @@ def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> 
         precipitation_mm_h=constant(snapshot.weather.precipitation_mm_h),
         temperature_c=constant(snapshot.weather.temperature_c),
         demand_ratio=constant(len(orders) / max(len(couriers), 1)),
+        heading_off_deg=heading_off_deg(
+            couriers.position[courier], orders.pickup[order], couriers.heading_deg[courier]
+        ),
     )

@@ -88,6 +88,7 @@ class CourierTable:
     position: Points
     kind: Ints
     speed_mps: Floats
+    heading_deg: Floats
     range_m: Floats
     free_orders: Ints
     free_size: Ints
@@ -182,6 +183,7 @@ def _courier_table(
         position=Points.of((c.position for c in couriers), rows),
         kind=np.array([KIND_CODE[c.vehicle.kind] for c in couriers], dtype=np.int64),
         speed_mps=_floats(c.vehicle.speed_mps for c in couriers),
+        heading_deg=_floats(c.heading_deg for c in couriers),
         range_m=_floats(c.vehicle.range_m for c in couriers),
         free_orders=np.maximum(orders - load, 0),
         free_size=np.maximum(size - load_size, 0),

@@ -1,8 +1,15 @@
 """What couriers will do: features, calibrated acceptance, honest evaluation, safe artefacts."""
 
-from models.acceptance import AcceptanceModel, CalibrationReport, LogSummary, train
-from models.calibration import IsotonicCalibration, SigmoidCalibration, choose_calibration
+from models.acceptance import AcceptanceModel, CalibrationReport
+from models.calibration import (
+    BetaCalibration,
+    IsotonicCalibration,
+    SigmoidCalibration,
+    choose_calibration,
+)
+from models.card import model_card, model_card_markdown
 from models.columns import RAW_COLUMNS, VEHICLES, RawColumn, forbidden_columns
+from models.drift import DriftReport, check_drift
 from models.errors import ArtefactError, FeatureError, ModelError, NotFittedError, TrainingError
 from models.evaluation import Metric, evaluate_probabilities, group_folds, split_by_time
 from models.explain import contributions
@@ -13,10 +20,18 @@ from models.features import (
     build_matrix,
     default_schema,
 )
+from models.forest import Forest
 from models.history import HistoryPrior
-from models.log import OffersLog, read_log
+from models.leakage import leakage_problems, split_problems
+from models.log import LogSummary, OffersLog, read_log
 from models.params import AcceptanceParams
+from models.past import past_counts
 from models.persistence import load, save
+from models.reasons import Reason, reason_codes
+from models.reference import FeatureReference
+from models.reliability import ReliabilityRow, reliability_by_probability, reliability_by_slice
+from models.training import train
+from models.tuning import Trial, tune
 
 __all__ = [
     "CATALOGUE",
@@ -25,10 +40,14 @@ __all__ = [
     "AcceptanceModel",
     "AcceptanceParams",
     "ArtefactError",
+    "BetaCalibration",
     "CalibrationReport",
+    "DriftReport",
     "FeatureError",
+    "FeatureReference",
     "FeatureSchema",
     "FeatureSpec",
+    "Forest",
     "HistoryPrior",
     "IsotonicCalibration",
     "LogSummary",
@@ -37,18 +56,31 @@ __all__ = [
     "NotFittedError",
     "OffersLog",
     "RawColumn",
+    "Reason",
+    "ReliabilityRow",
     "SigmoidCalibration",
     "TrainingError",
+    "Trial",
     "build_matrix",
+    "check_drift",
     "choose_calibration",
     "contributions",
     "default_schema",
     "evaluate_probabilities",
     "forbidden_columns",
     "group_folds",
+    "leakage_problems",
     "load",
+    "model_card",
+    "model_card_markdown",
+    "past_counts",
     "read_log",
+    "reason_codes",
+    "reliability_by_probability",
+    "reliability_by_slice",
     "save",
     "split_by_time",
+    "split_problems",
     "train",
+    "tune",
 ]

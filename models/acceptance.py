@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from copy import copy
+from dataclasses import asdict, dataclass, replace
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calibration import METHODS, Calibration, choose_calibration
-from models.ensemble import Ensemble
-from models.errors import NotFittedError, TrainingError
-from models.evaluation import Metric, evaluate_probabilities, group_folds, split_by_time
+from models.ensemble import Ensemble, TrainingRows, grow
+from models.errors import FeatureError, NotFittedError, TrainingError
+from models.evaluation import Metric, evaluate_probabilities, group_folds
 from models.features import Columns, FeatureSchema, build_matrix, default_schema
 from models.history import HistoryPrior
-from models.log import OffersLog, read_log
+from models.intervals import resample, score_sd
+from models.leakage import leakage_problems
+from models.log import LogSummary, OffersLog, inverse_propensities, read_log
 from models.params import AcceptanceParams
+from models.reference import FeatureReference, describe
+from models.reliability import ReliabilityRow
+from models.selftest import choose_probe
+from models.specialists import choose_specialists, grow_specialists, out_of_fold
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,33 +34,6 @@ FloatArray = NDArray[np.float64]
 
 MIN_ROWS = 200
 """Fewer offers, in all or in a part, teach or tell nothing that would hold tomorrow."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogSummary:
-    """What was learned from: `rows`, `orders`, `couriers`, share accepted, and the period.
-
-    Times are UTC epoch seconds of the first and last offer.
-    """
-
-    rows: int
-    orders: int
-    couriers: int
-    base_rate: float
-    first_offer_s: float
-    last_offer_s: float
-
-    @classmethod
-    def of(cls, log: OffersLog) -> LogSummary:
-        """Summarise a checked log."""
-        return cls(
-            rows=len(log),
-            orders=len(np.unique(log.orders)),
-            couriers=len(np.unique(log.couriers)),
-            base_rate=float(log.accepted.mean()),
-            first_offer_s=float(log.offered_at_s.min()),
-            last_offer_s=float(log.offered_at_s.max()),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,49 +49,63 @@ class AcceptanceModel:
 
     `fit`, then `calibrate` on later offers, then `evaluate` on still later ones; `train` does all
     three. Beside the main ensemble stand `n_folds` fold ensembles, each grown and calibrated on
-    orders of its own, so that a plan picked with one can be judged with another.
+    orders of its own, so that a plan picked with one can be judged with another, and `n_bags`
+    ensembles on resampled orders, whose spread gives the intervals.
 
     Attributes
     ----------
-    schema_, history_prior_, ensemble_, fold_ensembles_, training_
+    schema_, history_prior_, ensemble_, fold_ensembles_, bag_ensembles_, training_
         Set by `fit`.
+    reference_, probe_
+        Set by `fit`: what each feature looked like and how much it counts, and the feature rows by
+        which a saved model proves itself when it is loaded.
+    city_ensembles_
+        Trees that a city adds to the main ensemble, by city; set by `fit`, chosen by `calibrate`.
     calibration_, fold_calibrations_, calibration_report_
         Set by `calibrate`.
-    metrics_
-        Held-out metrics set by `train`; empty until then.
+    metrics_, reliability_, slices_
+        Held-out measures and tables set by `train`; empty until then.
     """
 
     schema_: FeatureSchema
     history_prior_: HistoryPrior
     ensemble_: Ensemble
     fold_ensembles_: tuple[Ensemble, ...]
+    bag_ensembles_: tuple[Ensemble, ...]
+    city_ensembles_: dict[str, Ensemble]
+    probe_: FloatArray
     training_: LogSummary
     calibration_: Calibration
     fold_calibrations_: tuple[Calibration, ...]
     calibration_report_: CalibrationReport
+    reference_: tuple[FeatureReference, ...]
     metrics_: dict[str, Metric]
+    reliability_: tuple[ReliabilityRow, ...]
+    slices_: tuple[ReliabilityRow, ...]
 
     def __init__(self, params: AcceptanceParams | None = None) -> None:
         self.params = params or AcceptanceParams()
+        self._city: str | None = None
 
-    def fit(self, log: pd.DataFrame) -> AcceptanceModel:
+    def fit(self, log: pd.DataFrame | OffersLog) -> AcceptanceModel:
         """Grow the main and the fold ensembles on an offers log (see `models.log.read_log`).
 
         Raises
         ------
         FeatureError
-            If the log breaks the column contract.
+            If the log breaks the column contract or gives its answers away (`models.leakage`).
         TrainingError
             If the log, or a fold of it, has too few rows or one class only.
         """
-        schema = default_schema(use_courier_history=self.params.use_courier_history)
-        return self._fit(read_log(log, schema.raw_names), schema)
+        schema = schema_for(self.params)
+        offers = log if isinstance(log, OffersLog) else read_log(log, schema.raw_names)
+        return self._fit(offers, schema)
 
-    def calibrate(self, log: pd.DataFrame) -> AcceptanceModel:
+    def calibrate(self, log: pd.DataFrame | OffersLog) -> AcceptanceModel:
         """Choose and fit the calibration on offers that `fit` has not seen.
 
-        Sigmoid or isotonic is chosen by held-out log-loss, cross-validated over orders, and refit
-        on all rows; each fold ensemble is calibrated by the same method on orders of its own.
+        Sigmoid, beta or isotonic is chosen by held-out log-loss, cross-validated over orders, and
+        refit on all rows; each fold ensemble is calibrated by the same method on orders of its own.
 
         Raises
         ------
@@ -121,7 +116,7 @@ class AcceptanceModel:
         """
         return self._calibrate(self._read(log))
 
-    def evaluate(self, log: pd.DataFrame) -> dict[str, Metric]:
+    def evaluate(self, log: pd.DataFrame | OffersLog) -> dict[str, Metric]:
         """AUC, log-loss, Brier score and calibration error with 90 % intervals by order.
 
         Raises
@@ -131,7 +126,11 @@ class AcceptanceModel:
         NotFittedError
             If called before `calibrate`.
         """
-        return self._evaluate(self._read(log))
+        offers = self._read(log)
+        _need_both_classes("evaluate", offers.accepted, [])
+        return evaluate_probabilities(
+            offers.accepted, self.predict_log(offers), offers.orders, self.params.seed
+        )
 
     def predict_proba(self, columns: Columns) -> FloatArray:
         """Calibrated probability of acceptance, shape (n,), for raw columns of shape (n,) each.
@@ -144,7 +143,52 @@ class AcceptanceModel:
             If called before `calibrate`.
         """
         self._need("calibration_")
-        return self.calibration_.apply(self.ensemble_.score(self.matrix(columns)))
+        return self.calibration_.apply(self._score(self.matrix(columns)))
+
+    def predict_log(self, log: OffersLog) -> FloatArray:
+        """Calibrated probability of every offer of a log (n,), each as its city would give it.
+
+        Raises
+        ------
+        FeatureError, NotFittedError
+            As in `predict_proba`.
+        """
+        self._need("calibration_")
+        return self.calibration_.apply(self._score_log(self.matrix(log.columns), log))
+
+    def predict_interval(
+        self, columns: Columns, level: float = 0.9
+    ) -> tuple[FloatArray, FloatArray]:
+        """Interval for each probability, two arrays of shape (n,) around `predict_proba`.
+
+        The spread of the bags on the score scale, widened by a fixed factor (`models.intervals`),
+        mapped through the calibration. It speaks of what these features can tell, not of anything
+        about a courier that they leave out.
+
+        Raises
+        ------
+        FeatureError
+            As in `predict_proba`.
+        NotFittedError
+            If called before `calibrate`, or the model was grown with fewer than two bags.
+        ValueError
+            If `level` is not in (0, 1).
+        """
+        self._need("calibration_")
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"expected level in (0, 1), got {level}")
+        if len(self.bag_ensembles_) < 2:
+            raise NotFittedError("no intervals: train with n_bags of 2 or more")
+        matrix = self.matrix(columns)
+        half = NormalDist().inv_cdf(0.5 + level / 2) * score_sd(self.bag_ensembles_, matrix)
+        score = self._score(matrix)
+        return self.calibration_.apply(score - half), self.calibration_.apply(score + half)
+
+    def of_city(self, city: str) -> AcceptanceModel:
+        """Return the model as it stands for one city; a city it has no trees for uses the rest."""
+        own = copy(self)
+        own._city = city
+        return own
 
     def predict_proba_fold(self, columns: Columns, fold: int) -> FloatArray:
         """As `predict_proba`, from the ensemble that knows the orders of one fold only.
@@ -184,12 +228,27 @@ class AcceptanceModel:
         """
         self._need("calibration_")
         maps = [each.to_json() for each in (self.calibration_, *self.fold_calibrations_)]
-        parts = [self.schema_.sha256, json.dumps([asdict(self.history_prior_), maps])]
-        parts += [member.text for member in (self.ensemble_, *self.fold_ensembles_)]
+        settings = json.dumps([asdict(self.history_prior_), maps, sorted(self.city_ensembles_)])
+        parts = [self.schema_.sha256.encode(), settings.encode()]
+        forests = (each.forest.to_bytes() for each in self.ensembles().values())
         digest = hashlib.sha256()
-        for part in parts:
-            digest.update(hashlib.sha256(part.encode()).digest())
+        for part in (*parts, *forests):
+            digest.update(hashlib.sha256(part).digest())
         return digest.hexdigest()[:12]
+
+    def ensembles(self) -> dict[str, Ensemble]:
+        """Every ensemble by the name it is saved under: main, folds, bags and cities.
+
+        Raises
+        ------
+        NotFittedError
+            If called before `fit`.
+        """
+        self._need("schema_")
+        cities = (self.city_ensembles_[city] for city in sorted(self.city_ensembles_))
+        groups = {"fold": self.fold_ensembles_, "bag": self.bag_ensembles_, "city": cities}
+        named = {f"{kind}_{k}": e for kind, group in groups.items() for k, e in enumerate(group)}
+        return {"model": self.ensemble_, **named}
 
     def summary(self) -> str:
         """Say what the model learned from and how well it does, in a few lines.
@@ -211,6 +270,8 @@ class AcceptanceModel:
             f"{self.ensemble_.n_trees} trees, {len(self.schema_.features)} features, "
             f"{self.calibration_.name} calibration, {len(self.fold_ensembles_)} fold models",
         ]
+        if self.city_ensembles_:
+            lines.append(f"trees of their own: {', '.join(sorted(self.city_ensembles_))}")
         lines += [
             f"{name} {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]"
             for name, metric in self.metrics_.items()
@@ -221,31 +282,59 @@ class AcceptanceModel:
         state = self.version if hasattr(self, "calibration_") else "not calibrated"
         return f"AcceptanceModel({state})"
 
+    def _score(self, matrix: FloatArray) -> FloatArray:
+        scores = self.ensemble_.score(matrix)
+        own = self.city_ensembles_.get(self._city) if self._city is not None else None
+        return scores if own is None else scores + own.score(matrix)
+
+    def _score_log(self, matrix: FloatArray, log: OffersLog) -> FloatArray:
+        """Score rows of several cities, each as its city would be."""
+        scores = self.ensemble_.score(matrix)
+        for city in self.city_ensembles_.keys() & set(log.city_names):
+            own = np.flatnonzero(log.cities == log.city_names.index(city))
+            scores[own] += self.city_ensembles_[city].score(matrix[own])
+        return scores
+
     def _fit(self, log: OffersLog, schema: FeatureSchema) -> AcceptanceModel:
         folds = group_folds(log.orders, self.params.n_folds, self.params.seed)
         parts = [np.flatnonzero(folds == fold) for fold in range(self.params.n_folds)]
         _need_both_classes("fit", log.accepted, [log.accepted[part] for part in parts])
+        if problems := leakage_problems(log):
+            raise FeatureError("offers log gives its answers away", problems)
         self.schema_ = schema
         self.history_prior_ = HistoryPrior.fit(log.couriers, log.accepted)
-        matrix = self.matrix(log.columns)
-
-        def grow(rows: NDArray[np.intp]) -> Ensemble:
-            return Ensemble.grow(
-                matrix[rows],
-                log.accepted[rows],
-                log.offered_at_s[rows],
-                log.orders[rows],
+        rows = TrainingRows(
+            self.matrix(log.columns),
+            log.accepted,
+            log.offered_at_s,
+            log.orders,
+            inverse_propensities(log) if self.params.propensity_weights else None,
+        )
+        self.ensemble_ = grow(rows, schema, self.params)
+        self.fold_ensembles_ = tuple(grow(rows.take(part), schema, self.params) for part in parts)
+        self.bag_ensembles_ = tuple(
+            grow(
+                rows.take(resample(log.orders, self.params.seed, bag)),
                 schema,
-                self.params,
+                replace(self.params, seed=self.params.seed + bag + 1),
+                self.ensemble_.n_trees,
             )
-
-        self.ensemble_ = grow(np.arange(len(log)))
-        self.fold_ensembles_ = tuple(grow(part) for part in parts)
+            for bag in range(self.params.n_bags)
+        )
+        self.city_ensembles_ = {}
+        if self.params.cities and len(log.city_names) > 1:
+            scores = np.array([each.score(rows.matrix) for each in self.fold_ensembles_])
+            rows = replace(rows, base=out_of_fold(scores, folds))
+            self.city_ensembles_ = grow_specialists(
+                rows, log.cities, log.city_names, schema, self.params
+            )
+        self.probe_ = choose_probe([e.forest for e in self.ensembles().values()], rows.matrix)
+        self.reference_ = describe(self.ensemble_, rows.matrix, self.params.seed)
         self.training_ = LogSummary.of(log)
-        self.metrics_ = {}
         # A calibration belongs to the ensembles it was fitted on.
         for name in ("calibration_", "fold_calibrations_", "calibration_report_"):
             self.__dict__.pop(name, None)
+        self.metrics_, self.reliability_, self.slices_ = {}, (), ()
         return self
 
     def _calibrate(self, log: OffersLog) -> AcceptanceModel:
@@ -253,7 +342,15 @@ class AcceptanceModel:
         parts = [np.flatnonzero(folds == fold) for fold in range(len(self.fold_ensembles_))]
         _need_both_classes("calibrate", log.accepted, [log.accepted[part] for part in parts])
         matrix = self.matrix(log.columns)
-        scores = self.ensemble_.score(matrix)
+        self.city_ensembles_ = choose_specialists(
+            self.city_ensembles_,
+            matrix,
+            self.ensemble_.score(matrix),
+            log.accepted,
+            log.cities,
+            log.city_names,
+        )
+        scores = self._score_log(matrix, log)
         chosen, losses = choose_calibration(scores, log.accepted, log.orders, self.params.seed)
         method = METHODS[chosen]
         self.calibration_ = method.fit(scores, log.accepted)
@@ -262,16 +359,13 @@ class AcceptanceModel:
             for ensemble, part in zip(self.fold_ensembles_, parts, strict=True)
         )
         self.calibration_report_ = CalibrationReport(chosen, losses)
-        self.metrics_ = {}
+        self.metrics_, self.reliability_, self.slices_ = {}, (), ()
         return self
 
-    def _evaluate(self, log: OffersLog) -> dict[str, Metric]:
-        _need_both_classes("evaluate", log.accepted, [])
-        probabilities = self.predict_proba(log.columns)
-        return evaluate_probabilities(log.accepted, probabilities, log.orders, self.params.seed)
-
-    def _read(self, log: pd.DataFrame) -> OffersLog:
+    def _read(self, log: pd.DataFrame | OffersLog) -> OffersLog:
         self._need("schema_")
+        if isinstance(log, OffersLog):
+            return log
         return read_log(log, self.schema_.raw_names)
 
     def _need(self, attribute: str) -> None:
@@ -280,25 +374,9 @@ class AcceptanceModel:
             raise NotFittedError(f"call {step}(log) first, or load a saved model")
 
 
-def train(log: pd.DataFrame, params: AcceptanceParams | None = None) -> AcceptanceModel:
-    """Fit on the oldest offers, calibrate on later ones, evaluate on the newest.
-
-    Parts are time-ordered and share no order; the metrics go to `metrics_`.
-
-    Raises
-    ------
-    FeatureError, TrainingError
-        As in `AcceptanceModel.fit`.
-    """
-    model = AcceptanceModel(params)
-    schema = default_schema(use_courier_history=model.params.use_courier_history)
-    offers = read_log(log, schema.raw_names)
-    later = (model.params.calibration_share, model.params.test_share)
-    parts = split_by_time(offers.offered_at_s, offers.orders, (1.0 - sum(later), *later))
-    old, newer, newest = (offers.take(rows) for rows in parts)
-    model._fit(old, schema)._calibrate(newer)
-    model.metrics_ = model._evaluate(newest)
-    return model
+def schema_for(params: AcceptanceParams) -> FeatureSchema:
+    """Return the features that the parameters allow."""
+    return default_schema(use_courier_history=params.use_courier_history, refused=params.refused)
 
 
 def _need_both_classes(

@@ -26,7 +26,7 @@ SIZE_LIMIT: Final = 1 << 30
 """Largest file read, in bytes."""
 
 _KEYS: Final = {"format", "facts", "files", "digest"}
-_FILE_NAME: Final = re.compile(r"[a-z0-9_]+\.(txt|json)")
+_FILE_NAME: Final = re.compile(r"[a-z0-9_]+\.(bin|json)")
 
 
 def render(data: Any) -> bytes:
@@ -103,11 +103,11 @@ def read_artefact(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
             problems.append(f"{name}: SHA-256 differs from the manifest")
         files[name] = content
     if manifest is None or problems:
-        raise refused(folder, problems)
+        raise refusal(folder, problems)
     return manifest["facts"], files
 
 
-def refused(folder: Path, problems: Sequence[str]) -> ArtefactError:
+def refusal(folder: Path, problems: Sequence[str]) -> ArtefactError:
     """Return the error that lists why the artefact in `folder` is not loaded."""
     return ArtefactError(
         f"model in {folder} refused; restore it from a good copy or train again", problems

@@ -24,7 +24,11 @@ LARGEST: Final = float(np.finfo(np.float64).max)
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """One measured column: its unit, whose property it is, and the values it may take."""
+    """One measured column: its unit, whose property it is, and the values it may take.
+
+    An `optional` one may be NaN; one that `may_lack` may be left out altogether, which says the
+    same of every row: logs of platforms that never measured it stay usable.
+    """
 
     name: str
     unit: str
@@ -34,6 +38,7 @@ class RawColumn:
     high: float = LARGEST
     optional: bool = False
     integral: bool = False
+    may_lack: bool = False
 
 
 _TABLE: Final = (
@@ -42,6 +47,15 @@ _TABLE: Final = (
     RawColumn("trip_s", "s", "pair", "travel from pickup to dropoff with the courier's vehicle"),
     RawColumn("trip_m", "m", "order", "distance from pickup to dropoff"),
     RawColumn("detour_s", "s", "pair", "to_pickup + trip - direct travel to the dropoff"),
+    RawColumn(
+        "heading_off_deg",
+        "deg",
+        "pair",
+        "angle between the courier's heading and the way to the pickup",
+        high=180.0,
+        optional=True,
+        may_lack=True,
+    ),
     RawColumn("until_free_s", "s", "courier", "time until the stops on board are done"),
     RawColumn("wait_s", "s", "pair", "expected wait at the pickup for the order to be ready"),
     RawColumn(
@@ -158,6 +172,14 @@ def forbidden_problem(names: Iterable[str]) -> list[str]:
     ]
 
 
+def with_unknown(
+    columns: Mapping[str, NDArray[np.float64]], names: Iterable[str], n_rows: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the columns with those that may lack added as unknown where they do."""
+    lacking = (n for n in names if n not in columns and RAW_COLUMNS[n].may_lack)
+    return {**columns, **{name: np.full(n_rows, np.nan) for name in lacking}}
+
+
 def column_problems(
     columns: Mapping[str, NDArray[Any]], names: Sequence[str], row_ids: Sequence[object]
 ) -> list[str]:
@@ -166,7 +188,7 @@ def column_problems(
     `row_ids` has one label per row, used to name the first five offending rows.
     """
     problems = forbidden_problem(columns)
-    missing = [name for name in names if name not in columns]
+    missing = [n for n in names if n not in columns and not RAW_COLUMNS[n].may_lack]
     if missing:
         problems.append(f"missing columns {', '.join(missing)}: supply one float64 array each")
     present = [name for name in names if name in columns]

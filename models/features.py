@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ from models.columns import (
     column_problems,
     forbidden_columns,
     forbidden_problem,
+    with_unknown,
 )
 from models.errors import FeatureError
 from models.history import HistoryPrior
@@ -84,6 +85,7 @@ _CATALOGUE: Final = (
     _raw("trip_s"),
     _raw("trip_m"),
     _raw("detour_s", -1),
+    _raw("heading_off_deg"),
     _raw("until_free_s"),
     _raw("wait_s", -1),
     _raw("slack_s"),
@@ -229,10 +231,29 @@ class FeatureSchema:
         return cls(tuple(FeatureSpec(**item) for item in listed), data["use_courier_history"])
 
 
-def default_schema(*, use_courier_history: bool = True) -> FeatureSchema:
-    """Every feature of the catalogue, less the courier's own history where policy forbids it."""
+def default_schema(
+    *, use_courier_history: bool = True, refused: Collection[str] = ()
+) -> FeatureSchema:
+    """Every feature of the catalogue, less what policy forbids.
+
+    That is the courier's own history where it is switched off, and every feature that is named in
+    `refused` or computed from a raw column named there.
+
+    Raises
+    ------
+    FeatureError
+        If a refused name is neither a feature nor a raw column, since a slip would refuse nothing.
+    """
+    unknown = [name for name in refused if name not in CATALOGUE and name not in RAW_COLUMNS]
+    if unknown:
+        raise FeatureError(
+            "refused names are unknown",
+            [f"{name}: neither a feature nor a raw column; correct it" for name in unknown],
+        )
     kept = (s for s in _CATALOGUE if use_courier_history or s.name != "courier_rate")
-    return FeatureSchema(tuple(kept), use_courier_history)
+    return FeatureSchema(
+        tuple(s for s in kept if not {s.name, *s.inputs} & set(refused)), use_courier_history
+    )
 
 
 def build_matrix(
@@ -250,6 +271,7 @@ def build_matrix(
     problems = column_problems(columns, schema.raw_names, range(n_rows))
     if problems:
         raise FeatureError("columns refused", problems)
+    columns = with_unknown(columns, schema.raw_names, n_rows)
     matrix = np.empty((n_rows, len(schema.features)), dtype=np.float64)
     for place, name in enumerate(schema.names):
         formula = _FORMULAS.get(name)

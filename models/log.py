@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import VEHICLES, column_problems, forbidden_problem
+from models.columns import VEHICLES, column_problems, forbidden_problem, with_unknown
 from models.errors import FeatureError
 
 if TYPE_CHECKING:
@@ -16,13 +16,18 @@ if TYPE_CHECKING:
 
 ID_COLUMNS = ("offer_id", "order_id", "courier_id")
 
+WEIGHT_CAP: Final = 10.0
+"""Bounds the variance that rare offers bring, at the price of a little bias."""
+
 
 @dataclass(frozen=True, slots=True)
 class OffersLog:
     """A checked log as arrays, one row per offer in the order given.
 
     `columns` holds the raw columns; `accepted` is bool (n,), `offered_at_s` UTC epoch seconds
-    float64 (n,), `orders` and `couriers` int64 numbers (n,) that stand for the ids.
+    float64 (n,), `orders` and `couriers` int64 numbers (n,) that stand for the ids, `cities` int64
+    (n,) the place of each row's city in `city_names`. `propensity` (n,) and `answered_at_s` (n,)
+    are None where the log does not tell.
     """
 
     columns: dict[str, NDArray[np.float64]]
@@ -30,6 +35,10 @@ class OffersLog:
     offered_at_s: NDArray[np.float64]
     orders: NDArray[np.int64]
     couriers: NDArray[np.int64]
+    cities: NDArray[np.int64]
+    city_names: tuple[str, ...]
+    propensity: NDArray[np.float64] | None = None
+    answered_at_s: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.accepted)
@@ -42,6 +51,37 @@ class OffersLog:
             self.offered_at_s[rows],
             self.orders[rows],
             self.couriers[rows],
+            self.cities[rows],
+            self.city_names,
+            None if self.propensity is None else self.propensity[rows],
+            None if self.answered_at_s is None else self.answered_at_s[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
+    """What was learned from: `rows`, `orders`, `couriers`, share accepted, and the period.
+
+    Times are UTC epoch seconds of the first and last offer.
+    """
+
+    rows: int
+    orders: int
+    couriers: int
+    base_rate: float
+    first_offer_s: float
+    last_offer_s: float
+
+    @classmethod
+    def of(cls, log: OffersLog) -> LogSummary:
+        """Summarise a checked log."""
+        return cls(
+            rows=len(log),
+            orders=len(np.unique(log.orders)),
+            couriers=len(np.unique(log.couriers)),
+            base_rate=float(log.accepted.mean()),
+            first_offer_s=float(log.offered_at_s.min()),
+            last_offer_s=float(log.offered_at_s.max()),
         )
 
 
@@ -49,7 +89,9 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
     """Check an offers log and turn it into arrays.
 
     Needs `offer_id` (unique), `order_id`, `courier_id`, `offered_at` (timezone-aware), `accepted`
-    (bool or 0/1) and the columns of `raw_names`, `vehicle` as a string; others are ignored.
+    (bool or 0/1) and the columns of `raw_names`, `vehicle` as a string. `city_id` (one city where
+    absent), `propensity` and `answered_at` (timezone-aware) are read where present; others are
+    ignored.
 
     Raises
     ------
@@ -77,16 +119,21 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
         twice = frame["offer_id"].duplicated().to_numpy()
         if twice.any():
             problems.append(f"offer_id: repeated in {rows_at(twice)}; one row per offer")
-    if "offered_at" in frame:
-        if not isinstance(frame["offered_at"].dtype, pd.DatetimeTZDtype):
+    for name in (name for name in ("offered_at", "answered_at") if name in frame):
+        if not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
             problems.append(
-                "offered_at: expected timezone-aware times, got dtype "
-                f"{frame['offered_at'].dtype}; convert with pd.to_datetime(..., utc=True) or "
+                f"{name}: expected timezone-aware times, got dtype "
+                f"{frame[name].dtype}; convert with pd.to_datetime(..., utc=True) or "
                 ".dt.tz_localize(zone)"
             )
-        elif frame["offered_at"].isna().any():
-            empty = frame["offered_at"].isna().to_numpy()
-            problems.append(f"offered_at: empty in {rows_at(empty)}; every offer needs one")
+        elif name == "offered_at" and frame[name].isna().any():
+            empty = frame[name].isna().to_numpy()
+            problems.append(f"{name}: empty in {rows_at(empty)}; every offer needs one")
+    if "propensity" in frame:
+        propensity = pd.to_numeric(frame["propensity"], errors="coerce").to_numpy(np.float64)
+        bad = ~((propensity > 0.0) & (propensity <= 1.0))
+        if bad.any():
+            problems.append(f"propensity: expected a chance in (0, 1] in {rows_at(bad)}")
     if "accepted" in frame:
         bad = ~frame["accepted"].isin([0, 1]).to_numpy()
         if bad.any():
@@ -111,14 +158,46 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
     if problems:
         raise FeatureError("offers log refused", problems)
 
-    utc = frame["offered_at"].dt.tz_convert("UTC").dt.tz_localize(None)
+    in_one = pd.Series("", index=frame.index)
+    cities, city_names = pd.factorize(frame.get("city_id", in_one).fillna(""), sort=True)
     return OffersLog(
-        columns,
+        with_unknown(columns, raw_names, len(frame)),
         frame["accepted"].to_numpy(dtype=np.float64) == 1.0,
-        utc.to_numpy("datetime64[us]").astype(np.int64) / 1e6,
+        _epoch_s(frame["offered_at"]),
         pd.factorize(frame["order_id"])[0].astype(np.int64),
         pd.factorize(frame["courier_id"])[0].astype(np.int64),
+        cities.astype(np.int64),
+        tuple(map(str, city_names)),
+        propensity if "propensity" in frame else None,
+        _epoch_s(frame["answered_at"]) if "answered_at" in frame else None,
     )
+
+
+def inverse_propensities(log: OffersLog) -> NDArray[np.float64]:
+    """Weights (n,) that undo the policy's choice of couriers: 1 / propensity, averaging 1.
+
+    None is above ten times the median before that.
+
+    Raises
+    ------
+    FeatureError
+        If the log carries no propensities.
+    """
+    if log.propensity is None:
+        raise FeatureError(
+            "offers log refused",
+            ["propensity: missing, but propensity_weights is on; log it or switch them off"],
+        )
+    weights = 1.0 / log.propensity
+    weights = np.minimum(weights, WEIGHT_CAP * np.median(weights))
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def _epoch_s(times: pd.Series[Any]) -> NDArray[np.float64]:
+    """UTC epoch seconds, NaN where empty."""
+    utc = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    seconds = utc.to_numpy("datetime64[us]").astype(np.int64) / 1e6
+    return np.where(times.isna().to_numpy(), np.nan, seconds)
 
 
 def _vehicle_codes(names: pd.Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -14,9 +14,13 @@ class AcceptanceParams:
     LightGBM's; growing stops after `early_stopping_rounds` rounds without gain on the newest
     `stop_share` of the rows. `calibration_share` and `test_share` are the parts that `train` keeps
     apart. `n_folds` models are grown on disjoint orders beside the main one. `monotone` turns the
-    known directions on, `use_courier_history` the courier's own past acceptance. `threads` is for
-    growing and scoring alike: more than one pays only on cores that nothing else uses, since OpenMP
-    threads that wait for a busy core spin. Trees and probabilities do not depend on it.
+    known directions on, `use_courier_history` the courier's own past acceptance. `n_bags` models on
+    resampled orders give the intervals (0: none). `propensity_weights` weighs each offer by the
+    inverse of its logged propensity, so that seldom offers count as much as common ones. `cities`
+    lets each city have trees of its own where held-out log-loss improves. `refused` names raw
+    columns and features that may not be used, such as proxies of a protected trait. `threads` is
+    for growing and scoring alike: more than one pays only on cores that nothing else uses, since
+    OpenMP threads that wait for a busy core spin. Trees and probabilities do not depend on it.
 
     Raises
     ------
@@ -35,7 +39,11 @@ class AcceptanceParams:
     calibration_share: float = 0.15
     test_share: float = 0.15
     n_folds: int = 2
+    n_bags: int = 8
     monotone: bool = True
+    propensity_weights: bool = False
+    cities: bool = True
+    refused: tuple[str, ...] = ()
     use_courier_history: bool = True
     seed: int = 0
     threads: int = 1
@@ -48,6 +56,11 @@ class AcceptanceParams:
             if kind is float and type(value) is int:
                 value = float(value)
                 object.__setattr__(self, field.name, value)
+            if kind is tuple and isinstance(value, (list, tuple)):
+                value = tuple(value)
+                object.__setattr__(self, field.name, value)
+                if not all(isinstance(name, str) for name in value):
+                    problems.append(f"{field.name}: expected names, got {value!r}")
             # A bool is an int to Python, but `leaves = true` in a file is a slip.
             if type(value) is not kind:
                 problems.append(f"{field.name}: expected {kind.__name__}, got {value!r}")
@@ -73,6 +86,7 @@ _RANGES: Final[dict[str, tuple[float, float]]] = {
     "calibration_share": (0.05, 0.5),
     "test_share": (0.05, 0.5),
     "n_folds": (2, 10),
+    "n_bags": (0, 100),
     "seed": (0, 2**31 - 1),
     "threads": (1, 256),
 }

@@ -1,26 +1,39 @@
-"""A trained model as a folder: manifest, LightGBM text, calibration as JSON; no pickle."""
+"""A trained model as a folder: manifest, checked arrays, calibration as JSON; no pickle.
+
+A folder is believed in four steps, each of which stops before the next: hashes, the bounds of every
+array, the version of the content, a self-test through our own evaluator. Only then does LightGBM
+get to see a model, and what it sees is text written from the checked arrays.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from models.acceptance import AcceptanceModel, CalibrationReport, LogSummary
-from models.artefact import read_artefact, refused, render, write_artefact
+import numpy as np
+from numpy.typing import NDArray
+
+from models.acceptance import AcceptanceModel, CalibrationReport
+from models.artefact import read_artefact, refusal, render, write_artefact
 from models.calibration import calibration_from_json
 from models.ensemble import Ensemble
 from models.errors import ArtefactError, ModelError
 from models.evaluation import MEASURES, Metric
 from models.features import FeatureSchema
+from models.forest import Forest
 from models.history import HistoryPrior
+from models.log import LogSummary
 from models.params import AcceptanceParams
+from models.reference import FeatureReference
+from models.reliability import ReliabilityRow
+from models.selftest import pack_selftest, selftest_problems, unpack_selftest
 
-MODEL: Final = "model.txt"
 CALIBRATION: Final = "calibration.json"
+SELFTEST: Final = "selftest.bin"
 LIBRARIES: Final = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
 _KEYS: Final = {
@@ -32,7 +45,11 @@ _KEYS: Final = {
     "params",
     "training",
     "calibration",
+    "cities",
+    "reference",
     "metrics",
+    "reliability",
+    "slices",
     "libraries",
 }
 
@@ -58,50 +75,62 @@ def save(model: AcceptanceModel, folder: Path | str) -> None:
         "params": asdict(model.params),
         "training": asdict(model.training_),
         "calibration": asdict(model.calibration_report_),
+        "cities": sorted(model.city_ensembles_),
+        "reference": [asdict(each) for each in model.reference_],
         "metrics": {name: asdict(metric) for name, metric in model.metrics_.items()},
+        "reliability": [asdict(row) for row in model.reliability_],
+        "slices": [asdict(row) for row in model.slices_],
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     calibration = {
         "main": model.calibration_.to_json(),
         "folds": [each.to_json() for each in model.fold_calibrations_],
     }
-    texts = {MODEL: model.ensemble_.text}
-    texts |= {_fold_name(k): each.text for k, each in enumerate(model.fold_ensembles_)}
-    files = {name: text.encode() for name, text in texts.items()}
-    write_artefact(Path(folder), facts, {**files, CALIBRATION: render(calibration)})
+    ensembles = model.ensembles()
+    files = {f"{name}.bin": each.forest.to_bytes() for name, each in ensembles.items()}
+    files |= {SELFTEST: pack_selftest(model.probe_, ensembles), CALIBRATION: render(calibration)}
+    write_artefact(Path(folder), facts, files)
 
 
-def load(folder: Path | str) -> AcceptanceModel:
-    """Read a saved model; LightGBM parses its text only after every byte has been verified.
+def load(folder: Path | str, refused: Collection[str] = ()) -> AcceptanceModel:
+    """Read a saved model; LightGBM sees it only after every byte has been verified.
+
+    `refused` names raw columns and features that this deployment does not allow.
 
     Raises
     ------
     ArtefactError
         Naming every mismatch at once: damaged, missing, extra or linked files, a manifest of
-        another shape, another LightGBM major version, a refused feature schema.
+        another shape, another LightGBM major version, a refused feature schema, a failed self-test.
     """
     folder = Path(folder)
     facts, files = read_artefact(folder)
     try:
-        model = _assemble(facts, files)
+        model, expected = _assemble(facts, files)
     except ModelError as error:
-        raise refused(folder, error.problems) from error
-    except ValueError as error:
-        raise refused(folder, [str(error)]) from error
-    # Parsed here rather than at the first request, so that a service is ready when it says so.
-    for ensemble in (model.ensemble_, *model.fold_ensembles_):
-        if tuple(ensemble.booster.feature_name()) != model.schema_.names:
-            raise refused(folder, ["an ensemble's features are not those of the schema"])
+        raise refusal(folder, error.problems) from error
+    except (ValueError, TypeError) as error:
+        raise refusal(folder, [str(error)]) from error
+    used = {*model.schema_.names, *model.schema_.raw_names} & set(refused)
+    problems = [f"{name}: refused by this deployment; train without it" for name in sorted(used)]
+    # Built here rather than at the first request, so that a service is ready when it says so.
+    problems = problems or selftest_problems(model.ensembles(), model.probe_, expected)
+    if problems:
+        raise refusal(folder, problems)
     return model
 
 
-def _assemble(facts: Mapping[str, Any], files: Mapping[str, bytes]) -> AcceptanceModel:
+def _assemble(
+    facts: Mapping[str, Any], files: Mapping[str, bytes]
+) -> tuple[AcceptanceModel, NDArray[np.float64]]:
+    """Build the model, and return with it the scores that its self-test must give."""
     if facts.keys() != _KEYS:
         raise ValueError(f"unknown or missing facts: {', '.join(sorted(facts.keys() ^ _KEYS))}")
     problems = _library_problems(facts["libraries"])
     model = AcceptanceModel(_record(AcceptanceParams, facts["params"]))
-    folds = [_fold_name(k) for k in range(model.params.n_folds)]
-    expected = {MODEL, CALIBRATION, *folds}
+    cities = _texts("cities", facts["cities"])
+    names = _ensemble_names(model.params, len(cities))
+    expected = {*(f"{name}.bin" for name in names), SELFTEST, CALIBRATION}
     if files.keys() != expected:
         raise ValueError(f"expected files {', '.join(sorted(expected))}, got {', '.join(files)}")
     model.schema_ = FeatureSchema.from_json(facts["schema"])
@@ -113,27 +142,65 @@ def _assemble(facts: Mapping[str, Any], files: Mapping[str, bytes]) -> Acceptanc
         problems.append("schema and params disagree on courier history")
     model.history_prior_ = _record(HistoryPrior, facts["history_prior"])
     model.training_ = _record(LogSummary, facts["training"])
-    metrics, report = facts["metrics"], facts["calibration"]
+    model.calibration_report_ = _record(CalibrationReport, facts["calibration"])
+    model.reference_ = _records(FeatureReference, facts["reference"])
+    if tuple(each.name for each in model.reference_) != model.schema_.names:
+        problems.append("the reference does not describe the features of the schema")
+    metrics = facts["metrics"]
     if not isinstance(metrics, dict) or metrics.keys() not in (set(), set(MEASURES)):
         raise ValueError(f"expected no metrics or {', '.join(MEASURES)}")
     # A manifest is sorted by key; the order of the measures is their order in every report.
     model.metrics_ = {name: _record(Metric, metrics[name]) for name in MEASURES if metrics}
-    model.calibration_report_ = _record(CalibrationReport, report)
-    calibration = json.loads(files[CALIBRATION])
-    if not isinstance(calibration, dict) or calibration.keys() != {"main", "folds"}:
-        raise ValueError(f"{CALIBRATION}: expected main and folds")
-    if not isinstance(calibration["folds"], list) or len(calibration["folds"]) != len(folds):
-        raise ValueError(f"{CALIBRATION}: expected {len(folds)} folds")
-    model.calibration_ = calibration_from_json(calibration["main"])
-    model.fold_calibrations_ = tuple(map(calibration_from_json, calibration["folds"]))
-    threads = model.params.threads
-    model.ensemble_ = Ensemble(files[MODEL].decode(), threads)
-    model.fold_ensembles_ = tuple(Ensemble(files[name].decode(), threads) for name in folds)
+    model.reliability_ = _records(ReliabilityRow, facts["reliability"])
+    model.slices_ = _records(ReliabilityRow, facts["slices"])
+    _read_calibrations(model, json.loads(files[CALIBRATION]))
+    _read_ensembles(model, names, cities, files)
+    model.probe_, scores = unpack_selftest(files[SELFTEST], len(model.schema_.features), len(names))
     if facts["version"] != model.version:
         problems.append("the version is not that of the content")
     if problems:
         raise ArtefactError("manifest refused", problems)
-    return model
+    return model, scores
+
+
+def _read_calibrations(model: AcceptanceModel, data: Any) -> None:
+    if not isinstance(data, dict) or data.keys() != {"main", "folds"}:
+        raise ValueError(f"{CALIBRATION}: expected main and folds")
+    if not isinstance(data["folds"], list) or len(data["folds"]) != model.params.n_folds:
+        raise ValueError(f"{CALIBRATION}: expected {model.params.n_folds} folds")
+    model.calibration_ = calibration_from_json(data["main"])
+    model.fold_calibrations_ = tuple(map(calibration_from_json, data["folds"]))
+
+
+def _read_ensembles(
+    model: AcceptanceModel, names: list[str], cities: list[str], files: Mapping[str, bytes]
+) -> None:
+    features = model.schema_.names
+    read: list[Ensemble] = []
+    for name in names:
+        try:
+            forest = Forest.from_bytes(files[f"{name}.bin"], len(features))
+        except ValueError as error:
+            raise ValueError(f"{name}.bin: {error}") from error
+        read.append(Ensemble(forest, features, model.params.threads))
+    first_city = 1 + model.params.n_folds + model.params.n_bags
+    model.ensemble_ = read[0]
+    model.fold_ensembles_ = tuple(read[1 : 1 + model.params.n_folds])
+    model.bag_ensembles_ = tuple(read[1 + model.params.n_folds : first_city])
+    model.city_ensembles_ = dict(zip(cities, read[first_city:], strict=True))
+
+
+def _ensemble_names(params: AcceptanceParams, n_cities: int) -> list[str]:
+    counts = {"fold": params.n_folds, "bag": params.n_bags, "city": n_cities}
+    return ["model", *(f"{kind}_{k}" for kind, count in counts.items() for k in range(count))]
+
+
+def _texts(name: str, data: Any) -> list[str]:
+    if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
+        raise ValueError(f"{name}: expected a list of names")
+    if data != sorted(set(data)):
+        raise ValueError(f"{name}: expected each name once, in order")
+    return data
 
 
 def _library_problems(libraries: Any) -> list[str]:
@@ -151,12 +218,23 @@ def _record(kind: type[T], data: Any) -> T:
     types = {field.name: str(field.type) for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(data, dict) or data.keys() != types.keys():
         raise ValueError(f"{kind.__name__}: expected the keys {', '.join(types)}")
-    # Fields are written as `int` or `dict[str, float]`; the outer type is compared.
-    wrong = [name for name in types if type(data[name]).__name__ != types[name].split("[")[0]]
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+    # Fields are written as `int` or `dict[str, float]`; the outer type is compared, and in tuples
+    # the one inside.
+    wrong = [name for name, hint in types.items() if not _is_of(hint, values[name])]
     if wrong:
         raise ValueError(f"{kind.__name__}: wrong type of {', '.join(wrong)}")
-    return kind(**data)
+    return kind(**values)
 
 
-def _fold_name(fold: int) -> str:
-    return f"fold_{fold}.txt"
+def _is_of(hint: str, value: Any) -> bool:
+    outer, _, inner = hint.partition("[")
+    if type(value).__name__ != outer:
+        return False
+    return outer != "tuple" or all(type(v).__name__ == inner.split(",")[0] for v in value)
+
+
+def _records(kind: type[T], data: Any) -> tuple[T, ...]:
+    if not isinstance(data, list):
+        raise ValueError(f"{kind.__name__}: expected a list")
+    return tuple(_record(kind, each) for each in data)

@@ -36,6 +36,7 @@ async def versions(service: ServiceDep) -> dict[str, Any]:
         "package": _installed("courier-dispatch"),
         "snapshot_schema": Snapshot.__dataclass_fields__["schema_version"].default,
         "model": None if ready is None else ready.model.version,
+        "fault": service.fault,
         "configuration": None if ready is None else ready.config.sha256,
         "solver_engines": [solver.name for solver in SOLVERS.values()],
         "python": platform.python_version(),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dispatch.cli import model as model_verbs
 from dispatch.cli.options import (
     SAMPLE_SEED,
     ConfigFile,
@@ -29,16 +30,29 @@ app = typer.Typer(
 )
 
 
+app.add_typer(model_verbs.app, name="model")
+
+
 @app.command()
 @guarded
 def train(
-    offers: Annotated[Path, typer.Argument(help="Offers log: CSV, CSV.gz or Parquet.")],
+    offers: Annotated[
+        Path, typer.Argument(help="Offers log: CSV, CSV.gz, Parquet, or a folder of Meituan's.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the model to.")],
+    mapping: Annotated[
+        Path | None, typer.Option(help="TOML that maps the log's own columns to ours.")
+    ] = None,
+    tune: Annotated[
+        int, typer.Option(min=0, max=1000, help="Parameters to try first; 0: the defaults.")
+    ] = 0,
     seed: Seed = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Train and calibrate the acceptance model on an offers log."""
-    import_module("dispatch.cli.training").run(offers, out, seed=seed, as_json=as_json)
+    import_module("dispatch.cli.training").run(
+        offers, out, mapping=mapping, trials=tune, seed=seed, as_json=as_json
+    )
 
 
 @app.command()

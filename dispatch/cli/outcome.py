@@ -11,10 +11,11 @@ INVALID_INPUT = 3
 UNATTAINABLE = 4
 BAD_MODEL = 5
 TOO_LATE = 6
+DRIFTED = 7
 EXIT_CODES = (
     f"0 done, 1 unexpected, 2 usage, {INVALID_INPUT} invalid input, "
     f"{UNATTAINABLE} bound out of reach, {BAD_MODEL} model refused, "
-    f"{TOO_LATE} nothing within the bound in time"
+    f"{TOO_LATE} nothing within the bound in time, {DRIFTED} drift alarm"
 )
 
 P = ParamSpec("P")

@@ -5,21 +5,28 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 import models
 from dispatch.cli.outcome import note
-from dispatch.datasets import read_offers
+from dispatch.datasets import read_mapped_offers, read_meituan_offers, read_offers
 
 
-def run(offers: Path, out: Path, *, seed: int, as_json: bool) -> None:
+def run(
+    offers: Path, out: Path, *, mapping: Path | None, trials: int, seed: int, as_json: bool
+) -> None:
     """Train on the earlier offers, judge on the latest, save."""
-    log = read_offers(offers)
+    log = _read(offers, mapping)
     console = Console(stderr=True)
+    params = models.AcceptanceParams(seed=seed)
+    if trials:
+        params = _tuned(log, params, trials, console)
     with console.status(f"training on {len(log):,} offers"):
-        model = models.train(log, models.AcceptanceParams(seed=seed))
+        model = models.train(log, params)
     models.save(model, out)
     if as_json:
         metrics = {name: asdict(metric) for name, metric in model.metrics_.items()}
@@ -38,3 +45,32 @@ def run(offers: Path, out: Path, *, seed: int, as_json: bool) -> None:
         screen.print(model.summary().splitlines()[1], highlight=False)
         screen.print(table)
     note(f"model {model.version} written to {out}")
+
+
+def _read(offers: Path, mapping: Path | None) -> pd.DataFrame:
+    if mapping is not None:
+        return read_mapped_offers(offers, mapping)
+    return read_meituan_offers(offers) if offers.is_dir() else read_offers(offers)
+
+
+def _tuned(
+    log: pd.DataFrame, params: models.AcceptanceParams, trials: int, console: Console
+) -> models.AcceptanceParams:
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("searching parameters", total=trials)
+        found = models.tune(
+            log,
+            params,
+            trials=trials,
+            seed=params.seed,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
+    best = found[0]
+    start = next(trial for trial in found if trial.params == params)
+    note(
+        f"best of {trials}: log-loss {best.log_loss:.4f} ({start.log_loss:.4f} by default) with "
+        f"{best.params.leaves} leaves, learning rate {best.params.learning_rate:g}, "
+        f"min_data_in_leaf {best.params.min_data_in_leaf}, l2 {best.params.l2:g}, "
+        f"feature_share {best.params.feature_share:g}, {best.n_trees} trees"
+    )
+    return best.params

@@ -4,6 +4,8 @@ from dispatch.datasets.colombia import ColombianDay
 from dispatch.datasets.grubhub import GrubhubInstance, GrubhubParameters
 from dispatch.datasets.law import PlantedLaw
 from dispatch.datasets.locate import public_data_dir
+from dispatch.datasets.mapped import read_mapped_offers
+from dispatch.datasets.meituan import read_meituan_offers
 from dispatch.datasets.offers import read_offers, write_offers
 from dispatch.datasets.sample import (
     load_sample_offers,
@@ -25,6 +27,8 @@ __all__ = [
     "load_sample_snapshot",
     "offers_log",
     "public_data_dir",
+    "read_mapped_offers",
+    "read_meituan_offers",
     "read_offers",
     "sample_path",
     "synthetic_snapshot",

@@ -33,6 +33,7 @@ LOG_COLUMNS = (
     LogColumn("merchant_id", "text", "who prepared the order", required=False),
     LogColumn("offered_at", "time", "RFC 3339 with its offset; read as UTC"),
     LogColumn("accepted", "0 or 1", "the answer; no answer counts as 0"),
+    LogColumn("answered_at", "time", "when the answer came", required=False),
     LogColumn(
         "propensity", "(0, 1]", "chance with which the policy chose this courier", required=False
     ),
@@ -69,10 +70,22 @@ def read_offers(path: str | Path) -> pd.DataFrame:
         Naming every column with something wrong, and the first five offers where it is.
     """
     place = Path(path)
-    table = _read_table(place)
+    text = (*(c.name for c in LOG_COLUMNS if c.kind in ("text", "time")), "vehicle")
+    return check_offers(read_offers_table(place, text), place.name)
+
+
+def check_offers(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Check a table of an offers log; `source` names it in errors.
+
+    Raises
+    ------
+    InvalidInputError
+        As `read_offers`.
+    """
     names = [str(name) for name in table.columns]
     known = {c.name for c in LOG_COLUMNS} | set(RAW_COLUMNS)
-    needed = [c.name for c in LOG_COLUMNS if c.required] + list(RAW_COLUMNS)
+    needed = [c.name for c in LOG_COLUMNS if c.required]
+    needed += [c.name for c in RAW_COLUMNS.values() if not c.may_lack]
     forbidden = forbidden_columns(names)
     problems = [
         _problem(name, "is a forbidden attribute: acceptance may not be predicted from it; drop it")
@@ -90,7 +103,7 @@ def read_offers(path: str | Path) -> pd.DataFrame:
     log = pd.DataFrame({name: checker.column(name) for name in names if name in known})
     checker.across(log)
     if problems:
-        raise InvalidInputError(place.name, problems)
+        raise InvalidInputError(source, problems)
     return log
 
 
@@ -98,8 +111,14 @@ def _problem(name: str, message: str) -> Problem:
     return Problem(f"offers.{name}", message)
 
 
-def _read_table(place: Path) -> pd.DataFrame:
-    text = [c.name for c in LOG_COLUMNS if c.kind in ("text", "time")] + ["vehicle"]
+def read_offers_table(place: Path, text: tuple[str, ...]) -> pd.DataFrame:
+    """Read a CSV, CSV.gz or Parquet file as it is, the columns of `text` as text.
+
+    Raises
+    ------
+    InvalidInputError
+        If it cannot be read, or its name ends otherwise.
+    """
     try:
         if place.suffix == ".parquet":
             return pd.read_parquet(place)
@@ -128,7 +147,7 @@ class _Checker:
     def column(self, name: str) -> "pd.Series[Any]":
         """Check one known column and return it with its dtype."""
         values = self._table[name]
-        if name == "offered_at":
+        if name in ("offered_at", "answered_at"):
             return self._time(name, values)
         if name == "vehicle":
             self._expect(name, values.isna() | values.isin(VEHICLES), f"one of {VEHICLES} or empty")
@@ -186,5 +205,7 @@ class _Checker:
             text = values.astype(str)
             moment = pd.to_datetime(text, utc=True, format="ISO8601", errors="coerce")
             aware = moment.notna() & text.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")
+        if name == "answered_at":  # never answered
+            aware |= values.isna()
         self._expect(name, aware, "a time with its offset, such as 2025-03-03T10:00:00Z")
         return moment

@@ -59,22 +59,25 @@ def write_sample(
     write_snapshot(snapshot(city), place / SNAPSHOT)
     write_offers(log, place / OFFERS)
     write_offers(truth, place / TRUTH)
-    (place / "README.md").write_text(_dictionary(city, len(log)))
+    (place / "README.md").write_text(_dictionary(city, log))
     return [place / name for name in (SNAPSHOT, OFFERS, TRUTH, "README.md")]
 
 
-def _dictionary(city: SyntheticCity, n_offers: int) -> str:
+def _dictionary(city: SyntheticCity, log: pd.DataFrame) -> str:
     return _DICTIONARY.format(
         seed=city.seed,
-        n_offers=f"{n_offers:,}",
+        n_offers=f"{len(log):,}",
         n_couriers=city.n_couriers,
         n_merchants=city.n_merchants,
         courier_sd=city.courier_sd,
-        log="\n".join(f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in LOG_COLUMNS),
+        log="\n".join(
+            f"| `{c.name}` | {c.kind} | {c.meaning} |" for c in LOG_COLUMNS if c.name in log
+        ),
         raw="\n".join(
             f"| `{c.name}` | {c.unit} | {c.source} | {'yes' if c.optional else 'no'} "
             f"| {c.description} |"
             for c in RAW_COLUMNS.values()
+            if c.name in log
         ),
         law="\n".join(f"| `{n}` | {v:g} | {m} |" for n, v, m in city.law.describe()),
     )

@@ -2,5 +2,13 @@
 
 from dispatch.plotting.frontier import frontier_figure, plot_frontier
 from dispatch.plotting.map import plot_map
+from dispatch.plotting.reliability import plot_reliability, plot_slices, reliability_figure
 
-__all__ = ["frontier_figure", "plot_frontier", "plot_map"]
+__all__ = [
+    "frontier_figure",
+    "plot_frontier",
+    "plot_map",
+    "plot_reliability",
+    "plot_slices",
+    "reliability_figure",
+]

@@ -4,7 +4,15 @@ from matplotlib.figure import Figure
 
 from dispatch.domain import Snapshot
 from dispatch.pipeline import Dispatcher
-from dispatch.plotting import frontier_figure, plot_frontier, plot_map
+from dispatch.plotting import (
+    frontier_figure,
+    plot_frontier,
+    plot_map,
+    plot_reliability,
+    plot_slices,
+    reliability_figure,
+)
+from models import ReliabilityRow
 
 
 def test_the_frontier_shows_every_point_and_marks_the_knee(
@@ -27,3 +35,20 @@ def test_the_map_shows_couriers_stops_and_routes(
     assert len(ax.lines) == len(plan.routes)
     labels = {c.get_label() for c in ax.collections}
     assert labels >= {"pickup", "dropoff", "courier"}
+
+
+def test_reliability_shows_every_bin_and_every_slice_with_its_interval() -> None:
+    rows = (
+        ReliabilityRow("0.6 to 0.8", 100, 0.7, 0.72, 0.64, 0.79),
+        ReliabilityRow("0.8 to 0.9", 100, 0.85, 0.7, 0.62, 0.77),
+    )
+    ax = Figure().subplots()
+    assert plot_reliability(rows, ax) is ax
+    assert [len(c.lines[0].get_xdata()) for c in ax.containers] == [1, 1]  # holds, misses
+    right = Figure().subplots()
+    assert plot_slices(rows, right) is right
+    assert [t.get_text() for t in right.get_yticklabels()] == [
+        "0.6 to 0.8 (100)",
+        "0.8 to 0.9 (100)",
+    ]
+    assert len(reliability_figure(rows, rows).axes) == 2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models import AcceptanceModel, AcceptanceParams, read_log, train
 from models.columns import RAW_COLUMNS, VEHICLES
 
-QUICK = AcceptanceParams(max_trees=150, learning_rate=0.1)
+QUICK = AcceptanceParams(max_trees=150, learning_rate=0.1, n_bags=2)
 
 
 class World(NamedTuple):
@@ -61,6 +61,10 @@ def make_world(n_rows: int, seed: int) -> World:
         "shift_left_s": rng.uniform(0.0, 14_400.0, n_rows),
         "since_offer_s": np.where(rng.random(n_rows) < 0.1, np.nan, rng.gamma(1, 600, n_rows)),
     }
+    turn = np.random.default_rng((seed, 1))
+    log["heading_off_deg"] = np.where(
+        turn.random(n_rows) < 0.3, np.nan, turn.uniform(0.0, 180.0, n_rows)
+    )
     pay_per_min = log["pay"] * 60.0 / (log["to_pickup_s"] + log["wait_s"] + log["trip_s"] + 60.0)
     logit = (
         1.6

@@ -120,8 +120,8 @@ def test_fold_models_know_only_their_own_orders(
     without = replace(quick_params, use_courier_history=False)
     first = AcceptanceModel(without).fit(old)
     second = AcceptanceModel(without).fit(flipped)
-    assert first.fold_ensembles_[0].text != second.fold_ensembles_[0].text
-    assert first.fold_ensembles_[1].text == second.fold_ensembles_[1].text
+    assert first.fold_ensembles_[0].forest.to_bytes() != second.fold_ensembles_[0].forest.to_bytes()
+    assert first.fold_ensembles_[1].forest.to_bytes() == second.fold_ensembles_[1].forest.to_bytes()
 
 
 def test_fold_probabilities_differ_from_the_main_ones_yet_predict(
@@ -148,7 +148,7 @@ def test_the_same_input_gives_the_same_model_with_any_number_of_threads(
     columns = read_log(world.log, RAW).columns
     np.testing.assert_array_equal(again.predict_proba(columns), model.predict_proba(columns))
     assert again.metrics_ == model.metrics_
-    assert (again.version == model.version) == (threads == quick_params.threads)
+    assert again.version == model.version
 
 
 def test_batch_size_does_not_change_a_probability(model: AcceptanceModel, fresh: Any) -> None:

@@ -27,7 +27,16 @@ from models import (
 )
 from models.artefact import MANIFEST, read_artefact, render, write_artefact
 
-NAMES = ("manifest.json", "model.txt", "fold_0.txt", "fold_1.txt", "calibration.json")
+NAMES = (
+    "manifest.json",
+    "model.bin",
+    "fold_0.bin",
+    "fold_1.bin",
+    "bag_0.bin",
+    "bag_1.bin",
+    "selftest.bin",
+    "calibration.json",
+)
 
 
 @pytest.fixture(scope="module")
@@ -124,33 +133,33 @@ def test_a_link_is_refused_even_to_the_right_bytes(copy: Path, tmp_path: Path, n
 
 @pytest.mark.usefixtures("no_lightgbm")
 def test_a_pipe_is_refused_without_waiting_on_it(copy: Path) -> None:
-    (copy / "model.txt").unlink()
-    os.mkfifo(copy / "model.txt")
+    (copy / "model.bin").unlink()
+    os.mkfifo(copy / "model.bin")
     with pytest.raises(ArtefactError, match="not a plain file"):
         load(copy)
 
 
 @pytest.mark.usefixtures("no_lightgbm")
 def test_every_damage_is_told_at_once(copy: Path) -> None:
-    (copy / "fold_0.txt").unlink()
-    (copy / "extra.txt").write_text("more")
-    with (copy / "model.txt").open("ab") as file:
+    (copy / "fold_0.bin").unlink()
+    (copy / "extra.bin").write_text("more")
+    with (copy / "model.bin").open("ab") as file:
         file.write(b"\n")
     with pytest.raises(ArtefactError) as caught:
         load(copy)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "extra.txt",
-        "fold_0.txt",
-        "model.txt",
+        "extra.bin",
+        "fold_0.bin",
+        "model.bin",
     ]
 
 
 @pytest.mark.usefixtures("no_lightgbm")
 def test_swapped_files_are_refused(copy: Path) -> None:
-    one, other = (copy / "model.txt").read_bytes(), (copy / "fold_0.txt").read_bytes()
-    (copy / "model.txt").write_bytes(other)
-    (copy / "fold_0.txt").write_bytes(one)
-    with pytest.raises(ArtefactError, match=r"model.txt|fold_0.txt"):
+    one, other = (copy / "model.bin").read_bytes(), (copy / "fold_0.bin").read_bytes()
+    (copy / "model.bin").write_bytes(other)
+    (copy / "fold_0.bin").write_bytes(one)
+    with pytest.raises(ArtefactError, match=r"model.bin|fold_0.bin"):
         load(copy)
 
 
@@ -185,12 +194,12 @@ def _forbidden_feature(manifest: dict[str, Any]) -> None:
         (lambda m: m.update(more=1), "unknown or missing keys more"),
         (lambda m: m.pop("facts"), "unknown or missing keys facts"),
         (lambda m: m.update(facts=[]), "expected shape"),
-        (lambda m: m["files"].update({"../evil.txt": m["files"]["model.txt"]}), "expected shape"),
-        (lambda m: m["files"].update({"manifest.json": m["files"]["model.txt"]}), "expected shape"),
-        (lambda m: m["files"]["model.txt"].update(bytes="1"), "expected shape"),
-        (lambda m: m["files"]["model.txt"].update(sha256="0" * 64), "model.txt: SHA-256 differs"),
-        (lambda m: m["files"]["model.txt"].update(bytes=1), "the manifest says 1"),
-        (lambda m: m["files"].pop("fold_1.txt"), "fold_1.txt: not in the manifest"),
+        (lambda m: m["files"].update({"../evil.bin": m["files"]["model.bin"]}), "expected shape"),
+        (lambda m: m["files"].update({"manifest.json": m["files"]["model.bin"]}), "expected shape"),
+        (lambda m: m["files"]["model.bin"].update(bytes="1"), "expected shape"),
+        (lambda m: m["files"]["model.bin"].update(sha256="0" * 64), "model.bin: SHA-256 differs"),
+        (lambda m: m["files"]["model.bin"].update(bytes=1), "the manifest says 1"),
+        (lambda m: m["files"].pop("fold_1.bin"), "fold_1.bin: not in the manifest"),
         (_fact("author", value="x"), "unknown or missing facts: author"),
         (_fact("version", value="0" * 12), "version is not that of the content"),
         (_fact("schema_sha256", value="0" * 64), "does not match its fingerprint"),
@@ -247,7 +256,7 @@ def test_a_path_without_a_model_is_refused(tmp_path: Path) -> None:
 def test_an_older_model_is_replaced_and_nothing_else_is_left(
     model: AcceptanceModel, copy: Path
 ) -> None:
-    with (copy / "model.txt").open("ab") as file:
+    with (copy / "model.bin").open("ab") as file:
         file.write(b"damage")
     save(model, copy)
     assert load(copy).version == model.version
@@ -318,5 +327,5 @@ def test_the_manifest_states_what_a_reader_wants_to_know(
     assert 0.0 < facts["training"]["base_rate"] < 1.0
     assert facts["metrics"]["auc"].keys() == {"value", "low", "high"}
     assert facts["params"]["seed"] == 0
-    assert facts["calibration"]["chosen"] in ("sigmoid", "isotonic")
+    assert facts["calibration"]["chosen"] in ("sigmoid", "beta", "isotonic")
     assert set(facts["libraries"]) >= {"lightgbm", "numpy"}

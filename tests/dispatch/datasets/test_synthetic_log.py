@@ -14,6 +14,8 @@ from dispatch.datasets.synthetic import TIMEZONE, World
 from dispatch.errors import InvalidInputError
 from models.columns import RAW_COLUMNS, VEHICLES
 
+MEASURED = [name for name, column in RAW_COLUMNS.items() if not column.may_lack]
+
 Past = tuple[pd.DataFrame, pd.DataFrame]
 CITY = SyntheticCity(seed=11)
 
@@ -30,7 +32,7 @@ def test_acceptance_agrees_with_the_planted_truth_in_every_tenth_of_it(past: Pas
 
 def test_the_truth_is_the_law_of_the_logged_columns(past: Past) -> None:
     log, truth = past
-    columns = {name: log[name].to_numpy() for name in RAW_COLUMNS if name != "vehicle"}
+    columns = {name: log[name].to_numpy() for name in MEASURED if name != "vehicle"}
     effects = dict(zip(World(CITY).fleet.ids, World(CITY).fleet.effect, strict=True))
     effect = log["courier_id"].map(effects).to_numpy(np.float64)
     np.testing.assert_array_equal(effect, truth["courier_effect"])
@@ -68,7 +70,7 @@ def test_the_log_has_the_raw_columns_and_ids_and_nothing_that_gives_the_truth_aw
 ) -> None:
     log, truth = past
     ids = ["offer_id", "order_id", "courier_id", "city_id", "merchant_id"]
-    assert set(log.columns) == {*RAW_COLUMNS, *ids, "offered_at", "accepted", "propensity"}
+    assert set(log.columns) == {*MEASURED, *ids, "offered_at", "accepted", "propensity"}
     assert not {"lat", "lon", "courier_effect", "true_probability"} & set(log.columns)
     assert list(truth.columns) == ["offer_id", "true_probability", "courier_effect"]
     assert list(truth["offer_id"]) == list(log["offer_id"])
