@@ -12,10 +12,12 @@ from dispatch.reporting import make_plan
 from dispatch.result import FrontierReport, Plan
 from dispatch.snapshot import Intake
 from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
+from dispatch.uplift import claim_of_plan
 from dispatch.validate import validate
 from optimization import Deadline
 
-_SOLVE_SHARE = 0.85  # of the time left; the rest is for timing, checking and writing the plan
+_SOLVE_SHARE = 0.85  # of the time left; the rest is for judging, checking and writing the plan
+_JUDGE_SHARE = 0.5  # of what is left then
 
 
 class Dispatcher:
@@ -71,8 +73,11 @@ class Dispatcher:
             watch,
             include_frontier=include_frontier,
         )
+        with watch.stage("uplift"):
+            judged = due.fraction(_JUDGE_SHARE)
+            claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
         with watch.stage("plan"):
-            plan = make_plan(ready, decision, self.config, self.model.version, intake, point)
+            plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
         with watch.stage("check"):
             require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
         watch.seconds["total"] = sum(watch.seconds.values())

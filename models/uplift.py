@@ -117,9 +117,10 @@ def claim_acceptance(
     confirm: noise shrinks with the rows, signal does not (Spearman 1910, Brown 1910: the
     reliability of K halves put together).
 
-    The interval adds three variances: of the orders (bootstrap by order), of the judges (between
-    folds), and of the level, binomial on the `level_rows` offers that all folds were calibrated on.
-    The last two overlap, on the safe side: neither knows the couriers' hidden effects.
+    The interval adds three variances: of the orders (bootstrap by order), of the level, binomial
+    on the `level_rows` offers that the models were calibrated on, and of the judges (between folds,
+    at least that of the level). The last two overlap, on the safe side: neither knows the couriers'
+    hidden effects.
 
     Parameters
     ----------
@@ -153,25 +154,29 @@ def claim_acceptance(
     true_gain = judged[others].mean(axis=0) - (covered * average).mean(axis=0)
     naive = candidates.chosen_value(probability, chosen)
 
+    offered = candidates.chosen_value(np.ones_like(probability), chosen)
+    # Orders that no plan offers are no part of what varies.
+    in_plan = np.flatnonzero(covered.any(axis=0) | (offered > 0.0))
+    n = len(in_plan)
     rng = np.random.default_rng(seed)
-    n = candidates.n_orders
     draws = rng.multinomial(n, np.full(n, 1.0 / max(n, 1)), REPLICATES).astype(np.float64)
     weights = np.vstack([np.ones(n), draws])
-    optimism, reliability = _optimism(weights @ own_gain, weights @ true_gain, n_folds)
-    claimed = weights @ naive
+    optimism, reliability = _optimism(
+        weights @ own_gain[in_plan], weights @ true_gain[in_plan], n_folds
+    )
+    claimed = weights @ naive[in_plan]
     corrected = claimed - optimism
 
-    offered = float(candidates.chosen_value(np.ones_like(probability), chosen).sum())
-    rate = corrected[0] / max(offered, 1.0)
+    n_offered = float(offered.sum())
+    rate = corrected[0] / max(n_offered, 1.0)
     judge = np.array([judged[others[:, j], j].sum(axis=1).mean() for j in range(n_folds)])
-    variance = (
-        corrected[1:].var()
-        + judge.var(ddof=1) / n_folds
-        + offered**2 * max(rate * (1.0 - rate), 0.0) / level_rows
-    )
+    level = n_offered**2 * max(rate * (1.0 - rate), 0.0) / level_rows
+    # Judges agree no better than the binomial luck of their own calibration: less is chance.
+    judges = max(judge.var(ddof=1) / n_folds, level)
+    variance = corrected[1:].var() + judges + level
     return AcceptanceClaim(
-        naive=_interval(claimed[0], claimed[1:].std(), offered),
-        corrected=_interval(corrected[0], float(np.sqrt(variance)), offered),
+        naive=_interval(claimed[0], claimed[1:].std(), n_offered),
+        corrected=_interval(corrected[0], float(np.sqrt(variance)), n_offered),
         optimism=float(optimism[0]),
         reliability=float(reliability[0]),
     )
