@@ -67,7 +67,7 @@ class AcceptanceClaim:
     optimism
         What choosing by a model's own numbers adds to them.
     reliability
-        Share of a fold model's gain over an average choice that other folds confirm, in [0, 1].
+        Share of a fold plan's gain over an average choice that other folds confirm, in [0, 1].
     """
 
     naive: Metric
@@ -84,8 +84,9 @@ def fold_probabilities(model: AcceptanceModel, columns: Columns) -> FloatArray:
     FeatureError, NotFittedError
         As in `AcceptanceModel.predict_proba`.
     """
-    folds = range(len(model.fold_ensembles_))
-    return np.stack([model.predict_proba_fold(columns, fold) for fold in folds])
+    matrix = model.matrix(columns)  # once for all folds
+    judges = zip(model.fold_ensembles_, model.fold_calibrations_, strict=True)
+    return np.stack([calibration.apply(trees.score(matrix)) for trees, calibration in judges])
 
 
 def level_rows(model: AcceptanceModel) -> float:
@@ -110,12 +111,11 @@ def claim_acceptance(
 ) -> AcceptanceClaim:
     """Correct the acceptance that a model claims for the plan it chose, by cross-fitting.
 
-    Every fold model picks a plan, and every other fold judges it. The optimism of one fold is the
-    mean difference between its own number and theirs. A fold knows a K-th of the orders that the
-    full model knows; the optimism of the full model is that of a fold divided by
-    1 + (K - 1) r, with r the share of a fold's gain over an average choice that the others
-    confirm: noise shrinks with the rows, signal does not (Spearman 1910, Brown 1910: the
-    reliability of K halves put together).
+    Every fold model picks a plan, and every other fold judges it: r is the share of a plan's gain
+    over an average choice, by its own model's numbers, that the others confirm. A fold knows a K-th
+    of the orders that the full model knows. Noise shrinks with the rows and signal does not, so of
+    the full model's gain a share K r / (1 + (K - 1) r) is true (Spearman 1910, Brown 1910: the
+    reliability of K parts put together); the rest is optimism.
 
     The interval adds three variances: of the orders (bootstrap by order), of the level, binomial
     on the `level_rows` offers that the models were calibrated on, and of the judges (between folds,
@@ -144,27 +144,31 @@ def claim_acceptance(
         )
     average = np.mean([candidates.mean_value(p) for p in folds], axis=0)
     judged = np.zeros((n_folds, n_folds, candidates.n_orders))  # [picked by, judged by, order]
-    covered = np.zeros((n_folds, candidates.n_orders))
+    covered = np.zeros((n_folds, candidates.n_orders), dtype=np.bool_)
     for i, own in enumerate(folds):
         plan = pick(own)
-        covered[i] = candidates.chosen_value(np.ones_like(own), plan)
+        covered[i] = candidates.chosen_value(np.ones_like(own), plan) > 0.0
         judged[i] = [candidates.chosen_value(p, plan) for p in folds]
     others = ~np.eye(n_folds, dtype=np.bool_)
-    own_gain = judged[~others].mean(axis=0) - (covered * average).mean(axis=0)
-    true_gain = judged[others].mean(axis=0) - (covered * average).mean(axis=0)
+    ordinary = (covered * average).mean(axis=0)
+    own_gain = judged[~others].mean(axis=0) - ordinary
+    others_gain = judged[others].mean(axis=0) - ordinary
     naive = candidates.chosen_value(probability, chosen)
+    offered = candidates.chosen_value(np.ones_like(probability), chosen) > 0.0
+    full_gain = naive - offered * candidates.mean_value(probability)
 
-    offered = candidates.chosen_value(np.ones_like(probability), chosen)
     # Orders that no plan offers are no part of what varies.
-    in_plan = np.flatnonzero(covered.any(axis=0) | (offered > 0.0))
+    in_plan = np.flatnonzero(covered.any(axis=0) | offered)
     n = len(in_plan)
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(n, np.full(n, 1.0 / max(n, 1)), REPLICATES).astype(np.float64)
     weights = np.vstack([np.ones(n), draws])
-    optimism, reliability = _optimism(
-        weights @ own_gain[in_plan], weights @ true_gain[in_plan], n_folds
+    claimed, gained, own, confirmed = (
+        weights @ each[in_plan] for each in (naive, full_gain, own_gain, others_gain)
     )
-    claimed = weights @ naive[in_plan]
+    reliability = _reliability(own, confirmed)
+    true_share = n_folds * reliability / (1.0 + (n_folds - 1) * reliability)
+    optimism = (1.0 - true_share) * np.maximum(gained, 0.0)
     corrected = claimed - optimism
 
     n_offered = float(offered.sum())
@@ -182,13 +186,11 @@ def claim_acceptance(
     )
 
 
-def _optimism(own: FloatArray, others: FloatArray, n_folds: int) -> tuple[FloatArray, FloatArray]:
-    """Scale a fold's optimism, never negative, to the full model; gains of shape (replicates,)."""
-    # A plan that gains nothing by its own model was not chosen for acceptance: nothing to shrink.
+def _reliability(own: FloatArray, confirmed: FloatArray) -> FloatArray:
+    """Share of the gains by a fold's own numbers that others confirm, (replicates,) each."""
+    # A plan that gains nothing by its own model was not chosen for acceptance: nothing to take off.
     gains = own > 0.0
-    reliability = np.clip(np.where(gains, others / np.where(gains, own, 1.0), 1.0), 0.0, 1.0)
-    excess = np.maximum(own - others, 0.0)
-    return excess / (1.0 + (n_folds - 1) * reliability), reliability
+    return np.clip(np.where(gains, confirmed / np.where(gains, own, 1.0), 1.0), 0.0, 1.0)
 
 
 def _interval(value: float, error: float, offered: float) -> Metric:
