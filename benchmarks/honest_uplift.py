@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 import models
-from dispatch.datasets.worlds import CHOICES, WORLDS, DrawnWorld, Epochs
+from dispatch.datasets.worlds import CHOICES, WORLDS, DrawnWorld
 from models.uplift import (
     Candidates,
     claim_acceptance,
@@ -20,7 +20,6 @@ from models.uplift import (
     fold_probabilities,
     level_rows,
 )
-from optimization import AssignmentProblem, Weights, acceptance_term, solve
 
 # What LightGBM does when nobody restrains it: the model with which the naive claim is usually made.
 CARELESS = {
@@ -53,39 +52,19 @@ class Row:
     seconds: float
 
 
-def picker(epochs: Epochs):
-    """Solve for the plan of most expected acceptances, one order a courier."""
-    once = np.ones(epochs.n_couriers, dtype=np.int64)
-
-    def pick(probability: np.ndarray) -> np.ndarray:
-        problem = AssignmentProblem.from_pairs(
-            epochs.order,
-            epochs.courier,
-            order_size=np.ones(epochs.n_orders, dtype=np.int64),
-            max_orders=once,
-            max_size=once,
-            leave=np.full(epochs.n_orders, 1000),
-            terms=(acceptance_term(probability, np.ones(len(probability), np.int64), once),),
-        )
-        return solve(problem, Weights({"acceptance": 1.0})).columns
-
-    return pick
-
-
 def run(name: str, offers: int, seed: int, n_epochs: int, params: dict[str, object]) -> Row:
     started = time.perf_counter()
     drawn = DrawnWorld(WORLDS[name], offers, seed)
     model = models.train(drawn.log, models.AcceptanceParams(seed=seed, **params))
     epochs = drawn.epochs(n_epochs)
-    pick = picker(epochs)
     probability = model.predict_proba(epochs.columns)
-    chosen = pick(probability)
+    chosen = epochs.assign(probability)
     claim = claim_acceptance(
         Candidates(epochs.order, np.arange(len(probability)), epochs.n_orders),
         probability,
         chosen,
         fold_probabilities(model, epochs.columns),
-        pick,
+        epochs.assign,
         level_rows=level_rows(model),
         seed=seed,
     )
@@ -99,7 +78,7 @@ def run(name: str, offers: int, seed: int, n_epochs: int, params: dict[str, obje
         low=claim.corrected.low / n,
         high=claim.corrected.high / n,
         true=true,
-        oracle=epochs.truth[pick(epochs.truth)].sum() / n,
+        oracle=epochs.truth[epochs.assign(epochs.truth)].sum() / n,
         covered=float(claim.corrected.low / n <= true <= claim.corrected.high / n),
         robust=robust.value,
         robust_true=robust_true,

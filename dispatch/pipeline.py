@@ -6,6 +6,7 @@ from dispatch.check import require_sound
 from dispatch.config import DispatchConfig
 from dispatch.decide import Progress, decide
 from dispatch.domain import Snapshot
+from dispatch.explore import explore
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
 from dispatch.reporting import make_plan
@@ -73,6 +74,10 @@ class Dispatcher:
             watch,
             include_frontier=include_frontier,
         )
+        added_up = not decision.problem.one_column_per_courier
+        if self.config.offers.explored and added_up and isinstance(point, ByWeights):
+            with watch.stage("explore"):
+                decision = explore(ready, decision, self.config)
         with watch.stage("uplift"):
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)

@@ -109,7 +109,8 @@ def _offers(
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
     cost = _pair_cost(ready, decision)
     pickup_in = handover_in_s(pairs, decision.trips, ready.tables.now_s, at_door=False)
-    chosen = decision.chosen[np.argsort(pairs.order[decision.chosen], kind="stable")]
+    by_order = np.argsort(pairs.order[decision.chosen], kind="stable")
+    chosen, propensity = decision.chosen[by_order], decision.propensity[by_order]
     taken: dict[int, list[str]] = defaultdict(list)
     for c in chosen.tolist():
         taken[int(pairs.courier[c])].append(order_ids[pairs.order[c]])
@@ -136,14 +137,16 @@ def _offers(
             rank=1,
             expires_at=expires,
             probability=float(ready.costs.probability[c]),
-            propensity=1.0,
+            propensity=chance,
             pickup_in_s=float(pickup_in[c]),
             door_in_s=float(door_in[c]),
             cost=float(cost[c]),
             considered=_considered(ready, int(pairs.order[c])),
             rivals=tuple(rival(r) for r in rivals[c]),
         )
-        for number, c in enumerate(chosen.tolist(), start=1)
+        for number, (c, chance) in enumerate(
+            zip(chosen.tolist(), propensity.tolist(), strict=True), start=1
+        )
     )
 
 

@@ -25,8 +25,10 @@ from dispatch.datasets.synthetic import (
     day_start_s,
 )
 from dispatch.errors import InvalidInputError, Problem
+from dispatch.formulate import NORMAL_ORDER
 from dispatch.tables import KIND_CODE, KINDS, Floats, Ints
 from dispatch.travel import GreatCircleTravel
+from optimization import AssignmentProblem, Weights, acceptance_term, solve
 
 N_DAYS: Final = 28
 HISTORY_S: Final = 7 * 86_400.0
@@ -110,6 +112,20 @@ class Epochs:
     courier: Ints
     n_orders: int
     n_couriers: int
+
+    def assign(self, probability: Floats) -> Ints:
+        """Choose the pairs of most expected acceptances, every order once, one to a courier."""
+        once, each = np.ones(self.n_couriers, dtype=np.int64), np.ones(len(self.order), np.int64)
+        problem = AssignmentProblem.from_pairs(
+            self.order,
+            self.courier,
+            order_size=np.ones(self.n_orders, dtype=np.int64),
+            max_orders=once,
+            max_size=once,
+            leave=np.full(self.n_orders, NORMAL_ORDER),
+            terms=(acceptance_term(probability, each, once),),
+        )
+        return solve(problem, Weights({"acceptance": 1.0})).columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
