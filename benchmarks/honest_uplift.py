@@ -124,6 +124,8 @@ def main() -> None:
     parser.add_argument("--careless", action="store_true", help="LightGBM's own defaults")
     args = parser.parse_args()
     params = {"n_folds": args.folds, **(CARELESS if args.careless else {})}
+    for name in args.worlds:
+        print(f"{name}: {WORLDS[name].meaning}")
     print(
         "| world | offers | seeds | logged | naive claim | our claim | interval | true | oracle "
         "| naive error | our error (sd) | covered | DR | true | covered | s a seed |"

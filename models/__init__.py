@@ -17,15 +17,24 @@ from models.history import HistoryPrior
 from models.log import OffersLog, read_log
 from models.params import AcceptanceParams
 from models.persistence import load, save
+from models.uplift import (
+    AcceptanceClaim,
+    Candidates,
+    claim_acceptance,
+    doubly_robust,
+    fold_probabilities,
+)
 
 __all__ = [
     "CATALOGUE",
     "RAW_COLUMNS",
     "VEHICLES",
+    "AcceptanceClaim",
     "AcceptanceModel",
     "AcceptanceParams",
     "ArtefactError",
     "CalibrationReport",
+    "Candidates",
     "FeatureError",
     "FeatureSchema",
     "FeatureSpec",
@@ -41,9 +50,12 @@ __all__ = [
     "TrainingError",
     "build_matrix",
     "choose_calibration",
+    "claim_acceptance",
     "contributions",
     "default_schema",
+    "doubly_robust",
     "evaluate_probabilities",
+    "fold_probabilities",
     "forbidden_columns",
     "group_folds",
     "load",

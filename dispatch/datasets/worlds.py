@@ -4,13 +4,11 @@ They are for judging what is claimed of an assignment, so they are drawn with ar
 (600,000 offers in seconds) and leave out what does not bear on that: shifts, merchants, zones.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Final, TypeVar
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from dispatch.columns import OfferContext, Trip, local_clock, raw_columns
 from dispatch.datasets.law import PlantedLaw
@@ -24,6 +22,7 @@ from dispatch.datasets.synthetic import (
     TIMEZONE,
     day_start_s,
 )
+from dispatch.datasets.worlds_tables import History, WorldCouriers, WorldOrders, stack, take
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.formulate import NORMAL_ORDER
 from dispatch.tables import KIND_CODE, KINDS, Floats, Ints
@@ -31,8 +30,6 @@ from dispatch.travel import GreatCircleTravel
 from optimization import AssignmentProblem, Weights, acceptance_term, solve
 
 N_DAYS: Final = 28
-HISTORY_S: Final = 7 * 86_400.0
-SAME_DAY_S: Final = 43_200.0
 CHOICES: Final = 8
 """Couriers among whom the policy of the past chose for each offer."""
 
@@ -53,7 +50,7 @@ class PlantedWorld:
     """
 
     name: str
-    claim: str
+    meaning: str
     law: PlantedLaw
     law_in_use: PlantedLaw
     softmax_s: float = ranged(150.0, 0, 1e6, "this much later makes a courier e times less likely")
@@ -74,15 +71,15 @@ WORLDS: Final[dict[str, PlantedWorld]] = {
     for world in (
         PlantedWorld(
             name="A",
-            claim="no assignment can help: only who the courier is matters, and all are asked",
+            meaning="no assignment can help: only who the courier is matters, and all are asked",
             law=replace(_LAW, strength=0.0),
             law_in_use=replace(_LAW, strength=0.0),
             n_couriers=60,
         ),
-        PlantedWorld(name="B", claim="distance and courier matter", law=_LAW, law_in_use=_LAW),
+        PlantedWorld(name="B", meaning="distance and courier matter", law=_LAW, law_in_use=_LAW),
         PlantedWorld(
             name="C",
-            claim="selection: the past policy offered to the nearest only",
+            meaning="selection: the past policy offered to the nearest only",
             law=_LAW,
             law_in_use=_LAW,
             softmax_s=0.0,
@@ -90,7 +87,7 @@ WORLDS: Final[dict[str, PlantedWorld]] = {
         ),
         PlantedWorld(
             name="D",
-            claim="drift: couriers have become choosier since the log was written",
+            meaning="drift: couriers have become choosier since the log was written",
             law=_LAW,
             law_in_use=replace(_LAW, intercept=0.5, reach_per_min=-0.15),
         ),
@@ -140,99 +137,9 @@ class Choices:
     asked: Ints
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Orders:
-    """Orders at the moment they are offered, shape (n,); places are planar metres, (2, n)."""
-
-    now_s: Floats
-    pickup_m: Floats
-    dropoff_m: Floats
-    ready_s: Floats
-    due_s: Floats
-    pay: Floats
-    value: Floats
-    size: Floats
-    rain: Floats
-    warmth: Floats
-    attempt: Floats
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, now_s: Floats, radius_m: float) -> "_Orders":
-        n = len(now_s)
-        turn, away_m = rng.uniform(0, 2 * np.pi, n), rng.lognormal(np.log(1_700), 0.5, n)
-        pickup_m = rng.normal(0, radius_m, (2, n))
-        km = away_m / 1_000
-        return cls(
-            now_s=now_s,
-            pickup_m=pickup_m,
-            dropoff_m=pickup_m + away_m * np.stack([np.cos(turn), np.sin(turn)]),
-            ready_s=now_s + rng.uniform(0, 900, n),
-            due_s=now_s + (30 + 4 * km) * 60,
-            pay=2.4 + 0.9 * km + rng.exponential(0.5, n),
-            value=rng.lognormal(np.log(22), 0.45, n),
-            size=rng.choice([1.0, 2.0, 3.0, 4.0], n, p=[0.62, 0.24, 0.10, 0.04]),
-            rain=rng.gamma(1.5, 1.2, n) * (rng.uniform(size=n) < 0.1),
-            warmth=rng.normal(12, 5, n),
-            attempt=np.ones(n),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Couriers:
-    """Couriers at the moment somebody looks at them, shape (n,); places as in `_Orders`."""
-
-    who: Ints
-    kind: Ints
-    effect: Floats
-    place_m: Floats
-    until_free_s: Floats
-    load_orders: Floats
-    load_size: Floats
-    shift_left_s: Floats
-
-
-_Table = TypeVar("_Table", _Orders, _Couriers)
-
-
-def _take(table: _Table, rows: Ints, **changes: Floats) -> _Table:
-    """Return some rows of a table, some of its fields replaced."""
-    kept = {f.name: getattr(table, f.name)[..., rows] for f in fields(table)}
-    return type(table)(**(kept | changes))
-
-
-def _stack(tables: Sequence[_Table]) -> _Table:
-    """Put tables below one another."""
-    names = [f.name for f in fields(tables[0])]
-    return type(tables[0])(
-        **{name: np.concatenate([getattr(t, name) for t in tables], axis=-1) for name in names}
-    )
-
-
 def _eight_of(rows: Ints) -> Ints:
     """Rows of the eight couriers of each offer, row after row."""
     return np.asarray((CHOICES * rows[:, None] + np.arange(CHOICES)).ravel())
-
-
-class _History:
-    """Every answer given so far, sorted by courier and time, for looking up the last week."""
-
-    def __init__(self, courier: Ints, at_s: Floats, accepted: NDArray[np.bool_]) -> None:
-        sequence = np.lexsort((at_s, courier))
-        self._span_s = float(at_s.max()) + 2 * HISTORY_S  # keeps one courier's times from the next
-        self._at_s = at_s[sequence]
-        self._key = courier[sequence] * self._span_s + self._at_s
-        self._taken = np.concatenate([[0], np.cumsum(accepted[sequence])])
-
-    def columns(self, courier: Ints, at_s: Floats) -> dict[str, Floats]:
-        """Look up what couriers did in the week before a moment, that moment left out."""
-        first = np.searchsorted(self._key, courier * self._span_s + at_s - HISTORY_S)
-        end = np.searchsorted(self._key, courier * self._span_s + at_s)
-        since_s = np.where(end > first, at_s - self._at_s[np.maximum(end - 1, 0)], np.nan)
-        return {
-            "courier_offers": (end - first).astype(np.float64),
-            "courier_accepted": (self._taken[end] - self._taken[first]).astype(np.float64),
-            "since_offer_s": np.where(since_s < SAME_DAY_S, since_s, np.nan),
-        }
 
 
 class DrawnWorld:
@@ -271,27 +178,27 @@ class DrawnWorld:
         n, m = world.n_orders, world.n_couriers
         day = int((self._offered.now_s[-1] - day_start_s(0)) // 86_400) + 1
         now_s = np.repeat(day_start_s(day) + rng.uniform(11, 22, count) * 3600, n)
-        orders = _Orders.draw(rng, now_s, world.radius_m)
+        orders = WorldOrders.draw(rng, now_s, world.radius_m)
         online = np.argsort(rng.uniform(size=(count, len(self._effect))), axis=1)[:, :m]
         couriers = self._look_at(rng, online.ravel())
         order = np.repeat(np.arange(count * n), m)
         courier = (m * np.repeat(np.arange(count), n)[:, None] + np.arange(m)).ravel()
-        columns = self._measure(_take(orders, order), _take(couriers, courier))
+        columns = self._measure(take(orders, order), take(couriers, courier))
         truth = world.law_in_use.probability(columns, couriers.effect[courier])
         return Epochs(columns, truth, order, courier, count * n, count * m)
 
     def choices(self, rows: Ints) -> Choices:
         """Show, for some offers of the log, all eight couriers of whom one was asked."""
-        eight = _take(self._eight, _eight_of(rows))
-        columns = self._measure(_take(self._offered, np.repeat(rows, CHOICES)), eight)
+        eight = take(self._eight, _eight_of(rows))
+        columns = self._measure(take(self._offered, np.repeat(rows, CHOICES)), eight)
         truth = self._world.law.probability(columns, eight.effect)
         return Choices(columns, truth, self._asked[rows])
 
-    def _look_at(self, rng: np.random.Generator, who: Ints) -> _Couriers:
+    def _look_at(self, rng: np.random.Generator, who: Ints) -> WorldCouriers:
         """Draw where couriers are and what they carry."""
         n = len(who)
         busy = rng.uniform(size=n) < 0.4
-        return _Couriers(
+        return WorldCouriers(
             who=who,
             kind=self._kind[who],
             effect=self._effect[who],
@@ -306,28 +213,28 @@ class DrawnWorld:
         midnight_s = np.array([day_start_s(day) for day in range(N_DAYS)])
         now_s = midnight_s[rng.integers(N_DAYS, size=n)]
         now_s = np.sort(np.floor(now_s + rng.uniform(OPEN_HOUR, CLOSE_HOUR, n) * 3600))
-        waiting, number = _Orders.draw(rng, now_s, self._world.radius_m), np.arange(n)
+        waiting, number = WorldOrders.draw(rng, now_s, self._world.radius_m), np.arange(n)
         rounds = []
         for _ in range(MAX_ATTEMPTS):
             eight = self._look_at(rng, self._eight_each(rng, len(number)))
             asked, propensity = self._choose(rng, waiting, eight)
-            couriers = _take(eight, CHOICES * np.arange(len(number)) + asked)
+            couriers = take(eight, CHOICES * np.arange(len(number)) + asked)
             # the law reads no history, so there need not be one yet
             truth = self._world.law.probability(self._raw(waiting, couriers), couriers.effect)
             accepted = rng.uniform(size=len(number)) < truth
             rounds.append((waiting, eight, (number, asked, propensity, truth, accepted)))
             again = np.flatnonzero(~accepted)
             number, now_s = number[again], waiting.now_s[again] + RETRY_S
-            waiting = _take(waiting, again, now_s=now_s, attempt=waiting.attempt[again] + 1)
+            waiting = take(waiting, again, now_s=now_s, attempt=waiting.attempt[again] + 1)
         offered, eights, answers = zip(*rounds, strict=True)
-        orders = _stack(offered)
+        orders = stack(offered)
         rows = np.argsort(orders.now_s, kind="stable")[:n]
-        self._offered, self._eight = _take(orders, rows), _take(_stack(eights), _eight_of(rows))
+        self._offered, self._eight = take(orders, rows), take(stack(eights), _eight_of(rows))
         number, self._asked, propensity, self.truth, accepted = (
             np.concatenate(parts)[rows] for parts in zip(*answers, strict=True)
         )
-        couriers = _take(self._eight, CHOICES * np.arange(n) + self._asked)
-        self._history = _History(couriers.who, self._offered.now_s, accepted)
+        couriers = take(self._eight, CHOICES * np.arange(n) + self._asked)
+        self._history = History(couriers.who, self._offered.now_s, accepted)
         columns = self._measure(self._offered, couriers)
         vehicle = np.array([kind.value for kind in KINDS], dtype=object)[couriers.kind]
         self.log = pd.DataFrame(
@@ -350,7 +257,7 @@ class DrawnWorld:
         return np.asarray(((rng.integers(m, size=(n, 1)) + steps.cumsum(axis=1)) % m).ravel())
 
     def _choose(
-        self, rng: np.random.Generator, orders: _Orders, eight: _Couriers
+        self, rng: np.random.Generator, orders: WorldOrders, eight: WorldCouriers
     ) -> tuple[Ints, Floats]:
         """Ask one of eight as the past policy did: its place, and the chance of that."""
         n = len(orders.now_s)
@@ -368,11 +275,11 @@ class DrawnWorld:
         asked = (weight.cumsum(axis=1)[:, :-1] < rng.uniform(size=(n, 1))).sum(axis=1)
         return asked, weight[np.arange(n), asked]
 
-    def _measure(self, orders: _Orders, couriers: _Couriers) -> dict[str, Floats]:
+    def _measure(self, orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
         """Measure pairs with their couriers' history, shape (n,) each."""
         return self._raw(orders, couriers) | self._history.columns(couriers.who, orders.now_s)
 
-    def _raw(self, orders: _Orders, couriers: _Couriers) -> dict[str, Floats]:
+    def _raw(self, orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
         """Measure pairs with what is known without a past."""
         travel, kind, n = GreatCircleTravel(), couriers.kind, len(couriers.who)
         own_speed, unknown = np.full(n, np.nan), np.full(n, np.nan)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dispatch.datasets.worlds import CHOICES, HISTORY_S, WORLDS, DrawnWorld
+from dispatch.datasets.worlds import CHOICES, WORLDS, DrawnWorld
+from dispatch.datasets.worlds_tables import HISTORY_S
 from dispatch.errors import InvalidInputError
 from models import read_log
 from models.columns import RAW_COLUMNS
