@@ -136,12 +136,16 @@ def main() -> None:
         x = {f.name: np.array([getattr(row, f.name) for row in rows]) for f in fields(Row)}
         p = {key: 100 * values.mean() for key, values in x.items()}
         error = 100 * (x["claim"] - x["true"])
+        robust = f"refused | {p['robust_true']:.1f} | -"
+        if not np.isnan(p["robust"]):
+            inside = x["robust_covered"].sum()
+            robust = f"{p['robust']:.1f} | {p['robust_true']:.1f} | {inside:.0f}"
         print(
             f"| {name} | {args.offers:,} | {args.seeds} | {p['logged']:.1f} | {p['naive']:.1f} "
             f"| {p['claim']:.1f} | {p['low']:.1f} to {p['high']:.1f} | {p['true']:.1f} "
             f"| {p['oracle']:.1f} | {p['naive'] - p['true']:+.1f} "
             f"| {error.mean():+.2f} ({error.std():.1f}) | {x['covered'].sum():.0f} "
-            f"| {p['robust']:.1f} | {p['robust_true']:.1f} | {x['robust_covered'].sum():.0f} "
+            f"| {robust} "
             f"| {x['seconds'].mean():.1f} |",
             flush=True,
         )
