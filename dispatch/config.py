@@ -66,12 +66,21 @@ class Objective:
 
 @dataclass(frozen=True, slots=True)
 class OfferRules:
-    """How offers are made: how long they live, and how many rivals are kept to explain them."""
+    """How offers are made: how long they live, and how many rivals are kept to explain them.
+
+    A share `explored` of the near-ties, rivals that would cost at most `near_tie` more in the
+    weighted sum, is decided at random, so that the log can later tell what other choices would
+    have brought; only where dispatch is by weights and pairs are added up. Drawn from
+    `explore_seed` and the snapshot.
+    """
 
     __pydantic_config__ = STRICT
 
     expires_after_s: Annotated[float, Field(gt=0, le=3600)] = 90.0
     rivals: Annotated[int, Field(ge=0, le=50)] = 5
+    explored: Annotated[float, Field(ge=0, le=1)] = 0.0
+    near_tie: Annotated[float, Field(ge=0, le=10)] = 0.02
+    explore_seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
 
 @dataclass(frozen=True, slots=True)

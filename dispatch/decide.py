@@ -12,7 +12,7 @@ from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import FrontierPoint, FrontierReport, SolverReport
 from dispatch.routes import Trips, handover_in_s, time_trips
-from dispatch.tables import Ints
+from dispatch.tables import Floats, Ints
 from optimization import (
     AssignmentProblem,
     Deadline,
@@ -39,10 +39,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """Chosen pairs with their timed trips, and what is proven about the choice."""
+    """Chosen pairs with their timed trips, and what is proven about the choice.
+
+    `propensity` is the chance with which each chosen pair was chosen, shape as `chosen`.
+    """
 
     problem: AssignmentProblem
     chosen: Ints
+    propensity: Floats
     trips: list[Trips]
     report: SolverReport
     frontier: FrontierReport | None
@@ -143,7 +147,8 @@ def decide(
         if not len(broken):
             report = _report(ready, problem, solution, used, point, first_bound, len(single))
             shown = None if frontier is None else frontier_report(frontier, weights)
-            return Decision(problem, solution.columns, trips, report, shown)
+            sure = np.ones(len(solution.columns))
+            return Decision(problem, solution.columns, sure, trips, report, shown)
         single = np.union1d(single, broken)
 
 

@@ -6,6 +6,7 @@ from dispatch.check import require_sound
 from dispatch.config import DispatchConfig
 from dispatch.decide import Progress, decide
 from dispatch.domain import Snapshot
+from dispatch.explore import explore
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
 from dispatch.reporting import make_plan
@@ -13,10 +14,12 @@ from dispatch.result import FrontierReport, Plan
 from dispatch.scorer import scorer_for
 from dispatch.snapshot import Intake
 from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
+from dispatch.uplift import claim_of_plan
 from dispatch.validate import validate
 from optimization import Deadline
 
-_SOLVE_SHARE = 0.85  # of the time left; the rest is for timing, checking and writing the plan
+_SOLVE_SHARE = 0.85  # of the time left; the rest is for judging, checking and writing the plan
+_JUDGE_SHARE = 0.5  # of what is left then
 
 
 class Dispatcher:
@@ -72,8 +75,15 @@ class Dispatcher:
             watch,
             include_frontier=include_frontier,
         )
+        added_up = not decision.problem.one_column_per_courier
+        if self.config.offers.explored and added_up and isinstance(point, ByWeights):
+            with watch.stage("explore"):
+                decision = explore(ready, decision, self.config)
+        with watch.stage("uplift"):
+            judged = due.fraction(_JUDGE_SHARE)
+            claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
         with watch.stage("plan"):
-            plan = make_plan(ready, decision, self.config, self.model.version, intake, point)
+            plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
         with watch.stage("check"):
             require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
         watch.seconds["total"] = sum(watch.seconds.values())

@@ -56,6 +56,7 @@ class Prepared:
     travel: TravelTimes
     free: Availability
     pairs: CandidatePairs
+    columns: dict[str, Floats]
     costs: Costs
 
 
@@ -77,7 +78,7 @@ def prepare(
     with watch.stage("probability"):
         probability = model.predict_proba(columns)
     return Prepared(
-        snapshot, tables, travel, free, pairs, price(tables, pairs, probability, config)
+        snapshot, tables, travel, free, pairs, columns, price(tables, pairs, probability, config)
     )
 
 

@@ -29,16 +29,25 @@ from dispatch.result import (
 from dispatch.routes import handover_in_s
 from dispatch.snapshot import Intake, snapshot_hash
 from dispatch.tables import Floats, Ints
+from models.uplift import AcceptanceClaim
 from optimization import fairness_measures
 
 _POINT: TypeAdapter[ByWeights | ByBound | AtKnee] = TypeAdapter(ByWeights | ByBound | AtKnee)
-_BASIS = "the model that chose the offers (optimistic: choosing favours overestimated pairs)"
+_NAIVE = (
+    "the model that chose the offers, uncorrected (optimistic: choosing favours overestimated "
+    "pairs; to correct it takes a model with fold models, and time)"
+)
+_CORRECTED = (
+    "the model that chose the offers, less {optimism:.2f} orders of optimism, found by letting "
+    "models of disjoint orders choose and judge each other's plans; 90 % interval"
+)
 _NOTION = "convex spread of orders per online hour, past work in the window included"
 
 
 def make_plan(
     ready: Prepared,
     decision: Decision,
+    claim: AcceptanceClaim | None,
     config: DispatchConfig,
     model_version: str,
     intake: Intake,
@@ -65,7 +74,7 @@ def make_plan(
         unassigned=_unassigned(ready, decision, intake),
         held=(),
         locked=_locked(ready),
-        objectives=_objectives(ready, decision, config, door_in),
+        objectives=_objectives(ready, decision, claim, config, door_in),
         solver=decision.report,
         warnings=tuple(str(problem) for problem in intake.problems),
         frontier=decision.frontier,
@@ -100,7 +109,8 @@ def _offers(
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
     cost = _pair_cost(ready, decision)
     pickup_in = handover_in_s(pairs, decision.trips, ready.tables.now_s, at_door=False)
-    chosen = decision.chosen[np.argsort(pairs.order[decision.chosen], kind="stable")]
+    by_order = np.argsort(pairs.order[decision.chosen], kind="stable")
+    chosen, propensity = decision.chosen[by_order], decision.propensity[by_order]
     taken: dict[int, list[str]] = defaultdict(list)
     for c in chosen.tolist():
         taken[int(pairs.courier[c])].append(order_ids[pairs.order[c]])
@@ -127,14 +137,16 @@ def _offers(
             rank=1,
             expires_at=expires,
             probability=float(ready.costs.probability[c]),
-            propensity=1.0,
+            propensity=chance,
             pickup_in_s=float(pickup_in[c]),
             door_in_s=float(door_in[c]),
             cost=float(cost[c]),
             considered=_considered(ready, int(pairs.order[c])),
             rivals=tuple(rival(r) for r in rivals[c]),
         )
-        for number, c in enumerate(chosen.tolist(), start=1)
+        for number, (c, chance) in enumerate(
+            zip(chosen.tolist(), propensity.tolist(), strict=True), start=1
+        )
     )
 
 
@@ -225,7 +237,11 @@ def _locked(ready: Prepared) -> tuple[Locked, ...]:
 
 
 def _objectives(
-    ready: Prepared, decision: Decision, config: DispatchConfig, door_in: Floats
+    ready: Prepared,
+    decision: Decision,
+    claim: AcceptanceClaim | None,
+    config: DispatchConfig,
+    door_in: Floats,
 ) -> Objectives:
     tables, costs, chosen = ready.tables, ready.costs, decision.chosen
     orders, couriers = tables.orders, tables.couriers
@@ -240,10 +256,15 @@ def _objectives(
     hours = np.maximum(couriers.online_s, config.objective.online_floor_s) / 3600
     done = couriers.past_orders + couriers.load_orders + given
     measures = fairness_measures(done / hours).as_dict() if len(couriers) else {}
+    naive = float(p.sum())
+    expected = claim.corrected.value if claim else naive
     return Objectives(
-        expected_acceptances=float(p.sum()),
-        acceptance_rate=float(p.sum() / waiting),
-        acceptance_basis=_BASIS,
+        expected_acceptances=expected,
+        acceptance_rate=expected / waiting,
+        acceptance_low=claim.corrected.low if claim else None,
+        acceptance_high=claim.corrected.high if claim else None,
+        acceptance_basis=_CORRECTED.format(optimism=claim.optimism) if claim else _NAIVE,
+        naive_acceptances=naive,
         delivery_time_min=float(time_s / 60),
         mean_delivery_time_min=float(time_s / 60 / waiting),
         lateness_min=float(late_s / 60),

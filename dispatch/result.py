@@ -140,9 +140,15 @@ class Objectives:
     Attributes
     ----------
     expected_acceptances, acceptance_rate
-        Orders expected to be accepted in this epoch, and as a share of the orders waiting.
+        Orders expected to be accepted in this epoch, corrected for having been chosen by the model
+        that counts them, and as a share of the orders waiting.
+    acceptance_low, acceptance_high
+        Nominal 90 % interval of the corrected number; None where nothing could be corrected.
     acceptance_basis
-        Whose probabilities these are: a model that also chose the offers flatters itself.
+        How the number was made, and whether it is corrected.
+    naive_acceptances
+        Sum of the offers' probabilities: what the model claims that also chose them. Operating
+        points and frontiers are in these terms.
     delivery_time_min, mean_delivery_time_min
         Expected minutes from now to the door summed over the waiting orders, and their mean; an
         order refused or unassigned counts the cost of waiting for the next epoch.
@@ -158,7 +164,10 @@ class Objectives:
 
     expected_acceptances: float
     acceptance_rate: float
+    acceptance_low: float | None
+    acceptance_high: float | None
     acceptance_basis: str
+    naive_acceptances: float
     delivery_time_min: float
     mean_delivery_time_min: float
     lateness_min: float
@@ -195,7 +204,10 @@ class SolverReport:
 
 @dataclass(frozen=True, slots=True)
 class FrontierPoint:
-    """One plan of the efficiency-fairness frontier, in the units of `Objectives`, as solved."""
+    """One plan of the efficiency-fairness frontier, in the units of `Objectives`, as solved.
+
+    Its `expected_acceptances` are naive: those of the model that chose.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -323,7 +335,8 @@ class Plan:
                 f"{sum(len(f.order_ids) for f in self.offers)} of {waiting} waiting orders offered "
                 f"to {len(self.routes)} couriers, {len(self.unassigned)} unassigned, "
                 f"{len(self.locked)} locked by pending offers",
-                f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}), "
+                f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
+                f"naive {o.naive_acceptances:.1f}), "
                 f"delivery time {o.mean_delivery_time_min:.1f} min on average, "
                 f"fairness spread {o.fairness_spread:.2f} orders^2/h",
                 f"{s.status} by {s.engine} ({s.stop_reason}), gap {s.gap:.2%} {s.bound_scope}",

@@ -32,16 +32,25 @@ from models.reference import FeatureReference
 from models.reliability import ReliabilityRow, reliability_by_probability, reliability_by_slice
 from models.training import train
 from models.tuning import Trial, tune
+from models.uplift import (
+    AcceptanceClaim,
+    Candidates,
+    claim_acceptance,
+    doubly_robust,
+    fold_probabilities,
+)
 
 __all__ = [
     "CATALOGUE",
     "RAW_COLUMNS",
     "VEHICLES",
+    "AcceptanceClaim",
     "AcceptanceModel",
     "AcceptanceParams",
     "ArtefactError",
     "BetaCalibration",
     "CalibrationReport",
+    "Candidates",
     "DriftReport",
     "FeatureError",
     "FeatureReference",
@@ -64,9 +73,12 @@ __all__ = [
     "build_matrix",
     "check_drift",
     "choose_calibration",
+    "claim_acceptance",
     "contributions",
     "default_schema",
+    "doubly_robust",
     "evaluate_probabilities",
+    "fold_probabilities",
     "forbidden_columns",
     "group_folds",
     "leakage_problems",

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from dispatch.domain import StopKind
 from dispatch.explain import WORDS
-from dispatch.result import Considered, FrontierReport, Plan, Route
+from dispatch.result import Considered, FrontierReport, Objectives, Plan, Route
 
 _SIGN = {StopKind.PICKUP: "↑", StopKind.DROPOFF: "↓"}
 
@@ -100,7 +100,12 @@ def _objectives(plan: Plan) -> Table:
     table.add_row(
         "acceptance",
         f"{o.expected_acceptances:.2f} orders",
-        f"{o.acceptance_rate:.1%} of the orders waiting, by {o.acceptance_basis}",
+        f"{o.acceptance_rate:.1%} of the orders waiting{_interval(o)}; {o.acceptance_basis}",
+    )
+    table.add_row(
+        "naive claim",
+        f"{o.naive_acceptances:.2f} orders",
+        "sum of the probabilities that the offers were chosen by",
     )
     table.add_row(
         "delivery time",
@@ -116,12 +121,19 @@ def _objectives(plan: Plan) -> Table:
     return table
 
 
+def _interval(o: Objectives) -> str:
+    if o.acceptance_low is None or o.acceptance_high is None:
+        return ""
+    return f", {o.acceptance_low:.1f} to {o.acceptance_high:.1f} orders"
+
+
 def render_frontier(console: Console, frontier: FrontierReport) -> None:
     """Print the frontier from the most efficient plan to the fairest."""
     weights = ", ".join(f"{k} {v:g}" for k, v in frontier.efficiency_weights.items())
     table = Table(
         title=f"Frontier, most efficient to fairest (efficiency: {weights})",
-        caption="spread: fairness, orders²/h; weight: of fairness, per unit of efficiency",
+        caption="accepted: naive, by the model that chose; spread: fairness, orders²/h; "
+        "weight: of fairness, per unit of efficiency",
     )
     for name in (
         "accepted",

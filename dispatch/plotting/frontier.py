@@ -10,7 +10,7 @@ from dispatch.result import FrontierReport
 Against = Literal["expected_acceptances", "delivery_time_min"]
 
 _LABELS = {
-    "expected_acceptances": "expected orders accepted (more is better)",
+    "expected_acceptances": "expected orders accepted, naive (more is better)",
     "delivery_time_min": "delivery time, minutes in all (less is better)",
 }
 _BLUE, _ORANGE, _GREY = "#1f5f99", "#d95f02", "#888888"

@@ -17,7 +17,8 @@ def test_the_plan_is_printed_as_tables_that_end_with_what_to_do_next(
     done = run("assign", snapshot_file, "--model", model, "--frontier")
     assert done.exit_code == 0
     assert done.stderr == ""
-    wanted = ("Plan ", "Unassigned", "Objectives", "gap", "Milliseconds by stage", "Frontier")
+    wanted = ("Plan ", "Unassigned", "Objectives", "optimism", "naive claim", "gap")
+    wanted += ("Milliseconds by stage", "Frontier")
     places = [done.stdout.index(part) for part in wanted]
     assert places == sorted(places)
     assert f"dispatch serve --model {model}" in done.stdout

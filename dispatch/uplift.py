@@ -1,0 +1,68 @@
+"""The acceptance a plan may claim: its own model's number, less what choosing by it adds."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dispatch.config import DispatchConfig
+from dispatch.decide import Decision
+from dispatch.formulate import formulate
+from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch
+from dispatch.tables import Floats, Ints
+from models import AcceptanceModel
+from models.uplift import (
+    AcceptanceClaim,
+    Candidates,
+    claim_acceptance,
+    fold_probabilities,
+    level_rows,
+)
+from optimization import Deadline, Weights, solve
+
+
+def claim_of_plan(
+    ready: Prepared,
+    decision: Decision,
+    model: AcceptanceScorer,
+    config: DispatchConfig,
+    deadline: Deadline,
+    watch: Stopwatch,
+) -> AcceptanceClaim | None:
+    """Solve the snapshot again with each fold model and judge every plan with the others.
+
+    None where the model has no fold models, where nothing was offered, or where scoring and
+    solving took so long that doing it again would miss the deadline. The folds choose by the
+    weights of the plan; a bound on an objective is left out.
+    """
+    if not isinstance(model, AcceptanceModel) or not len(decision.chosen):
+        return None
+    problem, display = decision.problem, decision.report.weights
+    n_folds = len(model.fold_ensembles_)
+    spent_s = sum(watch.seconds[stage] for stage in ("probability", "problem", "solve"))
+    if n_folds * spent_s > deadline.remaining():
+        return None
+    weights = Weights(
+        {t.name: display[t.name] / (60 if t.unit == "s" else 1) for t in problem.terms}
+    )
+    single = np.flatnonzero(problem.max_orders == 1)
+
+    def pick(probability: Floats) -> Ints:
+        costs = replace(ready.costs, probability=probability)
+        own = formulate(ready.tables, ready.pairs, costs, config, single)
+        return solve(own, weights, deadline=deadline).columns
+
+    claim = claim_acceptance(
+        Candidates(
+            order=problem.column_order.astype(np.int64),
+            column=np.repeat(np.arange(problem.n_columns), problem.orders_per_column),
+            n_orders=problem.n_orders,
+        ),
+        ready.costs.probability,
+        decision.chosen,
+        fold_probabilities(model, ready.columns),
+        pick,
+        level_rows=level_rows(model),
+        seed=model.params.seed,
+    )
+    # a fold that was cut short chose less well than the plan did, and shows too little optimism
+    return None if deadline.expired else claim
