@@ -36,6 +36,8 @@ class Blocks(NamedTuple):
         (L, E) load of each pair and (L, m) most of it.
     piece_ptr
         (L, m + 1) into `knot`, `slope` and `base`, the price at the knot.
+    even
+        (L, m) distance of a courier's knots where it is always the same, else 0.
     alone
         (E,) the courier's price for the pair by itself.
     """
@@ -57,6 +59,7 @@ class Blocks(NamedTuple):
     knot: NDArray[np.int64]
     slope: NDArray[np.int64]
     base: NDArray[np.int64]
+    even: NDArray[np.int64]
     alone: NDArray[np.int64]
 
 
@@ -87,7 +90,9 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
     free = np.arange(m + 1), np.zeros(m, np.int64)
     piece_ptr, knot, slope, base = [], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], []
     base.append(np.zeros(0, np.int64))
+    even = []
     for _, _, price in loads:
+        even.append(np.full(m, NO_LIMIT) if price is None else _even(price))
         start = sum(part.size for part in knot)
         ptr, zero = free
         piece_ptr.append(start + (ptr if price is None else price.ptr))
@@ -121,6 +126,7 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
         knot=np.concatenate(knot),
         slope=np.concatenate(slope),
         base=np.concatenate(base),
+        even=np.array(even, np.int64).reshape(len(loads), m),
         alone=alone,
     )
 
@@ -136,3 +142,14 @@ def _slots(
     rank = np.arange(courier.size) - slot_ptr[courier]
     start = problem.slot_ptr[courier]
     return slot_ptr, total[start + rank] - total[start]
+
+
+def _even(price: WorkPrice) -> NDArray[np.int64]:
+    """Distance of each courier's knots where it is always the same, else 0."""
+    first = price.ptr[:-1]
+    single = np.diff(price.ptr) == 1
+    step = np.where(single, NO_LIMIT, price.knot[np.where(single, first, first + 1)])
+    rank = np.arange(price.knot.size) - first[price.owner]
+    uneven = np.zeros(step.size, np.bool_)
+    uneven[price.owner[price.knot != rank * step[price.owner]]] = True
+    return np.where(uneven, 0, step)

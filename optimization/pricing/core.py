@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from optimization.pricing.blocks import Blocks
 from optimization.pricing.compiled import compiled
-from optimization.pricing.subsets import search
+from optimization.pricing.subsets import desk_of, search
 from optimization.solvers.model import MilpModel
 
 NODES = 3_000_000
@@ -86,9 +86,11 @@ def _write_out(
     size: NDArray[np.int64],
     value: NDArray[np.int64],
 ) -> int:
-    row = 0
+    row, desk = 0, desk_of(b)
     for j in range(b.most.size):
-        row, complete = search(b, j, price, best[j] + reach, True, nodes, sets, size, value, row)
+        row, complete = search(
+            b, desk, j, price, best[j] + reach, True, nodes, sets, size, value, row
+        )
         if row < 0 or not complete:
             return -1
     return row

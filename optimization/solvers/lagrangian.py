@@ -26,6 +26,9 @@ TOLERANCE = 1e-6
 FIRST_ROWS = 8000
 """Sets of a first core, which seldom closes the gap and mostly finds the best plan."""
 
+CLIMB_SHARE = 0.6
+"""Share of the time for moving prices; the core gets the rest."""
+
 HALVINGS = 6
 CHUNK = 2000
 """Orders looked at between two looks at the clock."""
@@ -78,7 +81,7 @@ class LagrangianSolver:
             raise SolverError(f"{self.name} takes single pairs without bounds")
         best = best_of(scalar, incumbent)
         search = _Search(scalar, deadline, None if best is None else best.columns)
-        search.climb(self.steps)
+        search.climb(self.steps, deadline.fraction(CLIMB_SHARE))
         message = f"{search.taken} steps of prices"
         if self.core_rows and search.bound < search.target and not deadline.expired:
             message += search.finish(self.pool, self.core_rows)
@@ -118,7 +121,7 @@ class _Search:
         self.bound = evaluate(b, self.price, self.sets, self.sizes, self.values, np.empty(n, int))
         self._offer(pairs)
 
-    def climb(self, steps: int) -> None:
+    def climb(self, steps: int, until: Deadline) -> None:
         """Raise the bound by moving the prices; offer the couriers' sets as plans in between."""
         b = self.b
         price, direction = self.price.astype(np.float64), np.zeros(self.price.size)
@@ -127,7 +130,7 @@ class _Search:
         served = self.price < b.leave
         reach = 0.02 * max(1.0, float(np.abs(self.price[served]).sum()))
         every, chunk = max(1, steps // 6), 10
-        while self.taken < steps and self.bound < self.target and not self.deadline.expired:
+        while self.taken < steps and self.bound < self.target and not until.expired:
             self.bound = ascend(
                 b, price, self.price, direction, state, self.bound, self.target, reach, chunk,
                 self.sets, self.sizes, self.values,
@@ -140,7 +143,7 @@ class _Search:
 
     def finish(self, pool: WorkerPool, rows: int) -> str:
         """Solve cores of growing size until plan and bound meet; say what was solved."""
-        text, small = "", min(rows, FIRST_ROWS)
+        text, small = "", min(rows, FIRST_ROWS * max(1, self.b.leave.size // 2000))
         while self.bound < self.target and small <= rows and not self.deadline.expired:
             core = self._core(small)
             small = rows if small < rows else rows + 1
