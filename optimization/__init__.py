@@ -14,6 +14,7 @@ from optimization.objectives import (
     convex_spread,
     delivery_time_term,
     linear_term,
+    work_spread,
 )
 from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize
@@ -24,8 +25,10 @@ from optimization.structure import Kind, Structure, recognise
 from optimization.term import Term
 from optimization.verify import Fault, Verification, verify
 from optimization.weights import Weights
+from optimization.work import NO_LIMIT, Work, WorkPrice
 
 __all__ = [
+    "NO_LIMIT",
     "AssignmentProblem",
     "Deadline",
     "FairnessMeasures",
@@ -46,6 +49,8 @@ __all__ = [
     "Verification",
     "VerificationError",
     "Weights",
+    "Work",
+    "WorkPrice",
     "acceptance_term",
     "best_sequences",
     "convex_spread",
@@ -59,4 +64,5 @@ __all__ = [
     "stop_sequences",
     "sweep",
     "verify",
+    "work_spread",
 ]

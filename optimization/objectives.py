@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optimization.errors import ProblemError, first_five
 from optimization.term import Term
+from optimization.work import Work, WorkPrice
 
 FLOOR_S = 1800.0
 """Least active time counted per courier, so that the rate of one who just started stays finite."""
@@ -152,6 +153,91 @@ def convex_spread(
         _rounded("fairness", 1000 * increment),
         n_columns,
         constant=round(1000 * float((offset**2 / hours).sum())),
+    )
+
+
+def work_spread(
+    work: Work,
+    past: ArrayLike,
+    active_s: ArrayLike,
+    max_orders: ArrayLike,
+    column_courier: ArrayLike,
+    *,
+    step: int,
+    steps_per_unit: int,
+    target_rate: float | None = None,
+    expected: float = 0.0,
+    floor_s: float = FLOOR_S,
+    name: str = "fairness",
+) -> Term:
+    """Build the term of the convex spread of work (minutes, earnings) per active hour.
+
+    The value is sum_j (a_j + w_j - rho h_j)^2 / h_j = sum_j h_j (rate_j - rho)^2, with a_j past
+    work, w_j work committed now, h_j active hours and rho the target rate fixed before solving,
+    interpolated in between multiples of `step`: at most step^2 / (4 h_j) too high per courier.
+    Unit: (unit of work)^2 / h, scale 10^9. Tight: the column formulation's bound is within 1e-4 of
+    the optimum (see `LagrangianSolver`), and the compact program's within 1e-2.
+
+    Parameters
+    ----------
+    work
+        What the columns add.
+    past
+        (m,) work already done in the fairness window, in steps of `work`.
+    active_s
+        (m,) active seconds in the window; counted as at least `floor_s`.
+    max_orders
+        (m,) most orders per courier: with the largest column it says how far prices reach.
+    column_courier
+        (k,) courier of each column.
+    step
+        Distance of the knots in steps of `work`, e.g. 300 for five minutes in seconds.
+    steps_per_unit
+        Steps of `work` in the unit in which rates are told, e.g. 3600 for hours per hour.
+    target_rate
+        rho in units per hour; None for (past + expected) / active hours over all couriers.
+    expected
+        Work about to be committed in steps, used only where `target_rate` is None.
+    floor_s
+        Least active seconds per courier.
+    name
+        Name of the term.
+
+    Raises
+    ------
+    ProblemError
+        If an amount is negative or not finite, or step or floor is not positive.
+    """
+    done = _amount("past", past) / steps_per_unit
+    if not (floor_s > 0.0 and step > 0 and steps_per_unit > 0):
+        raise ProblemError(["expected positive floor_s, step and steps_per_unit"])
+    hours = np.maximum(_amount("active_s", active_s), floor_s) / 3600.0
+    largest = np.zeros(hours.size, np.int64)
+    np.maximum.at(largest, np.asarray(column_courier), work.column)
+    most = np.minimum(largest * np.asarray(max_orders, dtype=np.int64), work.limit)
+    pieces = np.maximum(1, -(-most // step))
+    if target_rate is None:
+        total = float(done.sum()) + expected / steps_per_unit
+        target_rate = total / float(hours.sum()) if done.size else 0.0
+    offset = done - target_rate * hours
+    rank = _queued_ahead(pieces)
+    width = step / steps_per_unit
+    # Linear in the rank of the piece, so that rounding keeps slopes from falling.
+    slope = (2.0 * np.repeat(offset, pieces) + (2 * rank + 1) * width) / np.repeat(hours, pieces)
+    price = WorkPrice(
+        work=work.name,
+        ptr=np.concatenate([np.zeros(1, np.int64), np.cumsum(pieces)]),
+        knot=step * rank,
+        slope=_rounded(name, 10**9 * slope / steps_per_unit),
+    )
+    return Term(
+        name=name,
+        unit="unit^2/h",
+        scale=10**9,
+        constant=round(10**9 * float((offset**2 / hours).sum())),
+        column=np.zeros(work.column.size, np.int64),
+        marginal=np.zeros(int(np.sum(np.asarray(max_orders))), np.int64),
+        work=price,
     )
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optimization.errors import ProblemError, first_five
-from optimization.term import Term, integers
+from optimization.integers import integers
+from optimization.term import Term
+from optimization.work import NO_LIMIT, Work
 
 LARGEST = 2**62
 """No sum of the problem may reach this, so that int64 arithmetic on it never wraps around."""
@@ -41,6 +43,8 @@ class AssignmentProblem:
         The objective terms, names unique.
     one_column_per_courier
         True: at most one column per courier (bundles). False: single pairs are added up.
+    works
+        What columns add up to at their courier, names unique: priced by terms, limited or both.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class AssignmentProblem:
     leave: NDArray[np.int64]
     terms: tuple[Term, ...]
     one_column_per_courier: bool = False
+    works: tuple[Work, ...] = ()
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -68,6 +73,7 @@ class AssignmentProblem:
             dtype = np.int32 if name in narrow else np.int64
             object.__setattr__(self, name, integers(name, getattr(self, name), dtype, faults))
         object.__setattr__(self, "terms", tuple(self.terms))
+        object.__setattr__(self, "works", tuple(self.works))
         # Later checks index arrays with each other: meaningless, or out of range, until these hold.
         for check in (_shape_faults, _index_faults, _value_faults):
             if not faults:
@@ -87,6 +93,7 @@ class AssignmentProblem:
         leave: ArrayLike,
         terms: Iterable[Term],
         one_column_per_courier: bool = False,
+        works: Iterable[Work] = (),
     ) -> AssignmentProblem:
         """Build the problem whose columns are single (order, courier) pairs, (k,) each."""
         orders = np.asarray(order_idx)
@@ -102,6 +109,7 @@ class AssignmentProblem:
             leave=np.asarray(leave),
             terms=tuple(terms),
             one_column_per_courier=one_column_per_courier,
+            works=tuple(works),
         )
 
     @property
@@ -155,6 +163,23 @@ class AssignmentProblem:
                 return term
         raise ProblemError([f"no term named {name!r}; there are {[t.name for t in self.terms]}"])
 
+    def work(self, name: str) -> Work:
+        """Return the work of that name.
+
+        Raises
+        ------
+        ProblemError
+            If there is none, naming those that exist.
+        """
+        for work in self.works:
+            if work.name == name:
+                return work
+        raise ProblemError([f"no work named {name!r}; there is {[w.name for w in self.works]}"])
+
+    def added(self, name: str, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add up the named work each courier gets from the chosen columns, (m,)."""
+        return self.work(name).added(self.column_courier, columns)
+
     def replace(self, **changes: Any) -> AssignmentProblem:
         """Return a validated copy with some fields changed."""
         return dataclasses.replace(self, **changes)
@@ -185,6 +210,9 @@ class AssignmentProblem:
             price = np.concatenate([np.zeros(1, np.int64), np.cumsum(term.marginal)])
             separable = (price[start + counts] - price[start]).sum()
             values[term.name] = term.constant + int(term.column[columns].sum() + separable)
+            if term.work is not None:
+                added = self.added(term.work.work, columns)
+                values[term.name] += int(term.work.at(added).sum())
         return values
 
 
@@ -215,6 +243,29 @@ def _shape_faults(p: AssignmentProblem) -> list[str]:
     names = [term.name for term in p.terms]
     if len(set(names)) < len(names):
         faults.append(f"term names repeat: {names}")
+    return faults + _work_faults(p)
+
+
+def _work_faults(p: AssignmentProblem) -> list[str]:
+    names = [work.name for work in p.works]
+    faults = [f"work names repeat: {names}"] if len(set(names)) < len(names) else []
+    for work in p.works:
+        for part, size in (("column", p.n_columns), ("limit", p.n_couriers)):
+            given = getattr(work, part).size
+            if given != size:
+                faults.append(f"work {work.name}: expected {size} of {part}, got {given}")
+        if float(work.column.astype(np.float64).sum()) >= NO_LIMIT:
+            faults.append(f"work {work.name}: the sum overflows int64: use larger steps")
+    for term in p.terms:
+        if term.work is None:
+            continue
+        if term.work.work not in names:
+            faults.append(f"term {term.name}: prices work {term.work.work!r}; there is {names}")
+        if term.work.ptr.size != p.n_couriers + 1:
+            faults.append(
+                f"term {term.name}: prices the work of {term.work.ptr.size - 1} couriers, "
+                f"expected {p.n_couriers}"
+            )
     return faults
 
 
@@ -270,6 +321,12 @@ def _value_faults(p: AssignmentProblem) -> list[str]:
             + np.abs(term.column.astype(np.float64)).sum()
             + np.abs(term.marginal.astype(np.float64)).sum()
         )
+        if term.work is not None:
+            most = np.bincount(
+                p.column_courier, p.work(term.work.work).column, minlength=p.n_couriers
+            )
+            steepest = np.maximum.reduceat(np.abs(term.work.slope), term.work.ptr[:-1])
+            size += (most * steepest).sum()
         if size >= LARGEST:
             faults.append(f"term {term.name}: values up to {size:.3g} overflow int64: lower scale")
     if float(p.leave.astype(np.float64).sum()) >= LARGEST:

@@ -13,8 +13,12 @@ from optimization.errors import ProblemError
 from optimization.problem import AssignmentProblem
 from optimization.term import Term
 from optimization.weights import Weights
+from optimization.work import NO_LIMIT, WorkPrice
 
 FINEST_SCALE = 1_000_000
+FINEST_WORK_SCALE = 1_000_000_000
+"""Where work is priced: prices per second are small, and rounding them costs them digits."""
+
 LARGEST_COST = 2**60
 """Limit on cost times node count: cost-scaling flow engines multiply each cost by the nodes."""
 
@@ -46,6 +50,8 @@ class ScalarProblem:
         Price of one unit of `problem.leave`. See `dominance_of`.
     bounds
         Bounds on terms, obeyed among the plans of best coverage.
+    work
+        The weighted prices of work, one for each term that has one and counts.
     """
 
     problem: AssignmentProblem
@@ -55,6 +61,7 @@ class ScalarProblem:
     marginal: NDArray[np.int64]
     dominance: int
     bounds: tuple[Bound, ...] = ()
+    work: tuple[WorkPrice, ...] = ()
 
     @property
     def leave_cost(self) -> NDArray[np.int64]:
@@ -66,7 +73,8 @@ class ScalarProblem:
         start = self.problem.slot_ptr[:-1]
         price = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.marginal)])
         separable = price[start + self.problem.committed(columns)] - price[start]
-        return self.constant + int(self.column_cost[columns].sum() + separable.sum())
+        worked = sum(int(p.at(self.problem.added(p.work, columns)).sum()) for p in self.work)
+        return self.constant + int(self.column_cost[columns].sum() + separable.sum()) + worked
 
     def value(self, columns: NDArray[np.int64]) -> int:
         """Evaluate the whole composed objective, coverage included."""
@@ -89,12 +97,16 @@ class ScalarProblem:
         )
         if size >= LARGEST_COST:
             return None
+        work = [part.times(own) for part in self.work]
+        if term.work is not None and price:
+            work.append(term.work.times(price))
         return compose(
             self.problem,
             self.scale,
             own * self.constant + price * term.constant,
             own * self.column_cost + price * term.column,
             own * self.marginal + price * term.marginal,
+            work=tuple(work),
         )
 
 
@@ -104,8 +116,8 @@ def scalarize(
     """Weigh the terms into one integer objective, at the finest scale that fits int64.
 
     A column costs rint(scale * sum_t w_t column_t / scale_t), summed in the order of the terms;
-    committed orders likewise. Every step of that is monotone in floating point, so non-decreasing
-    marginals stay non-decreasing.
+    committed orders likewise, and each slope of a term's price of work on its own. Every step of
+    that is monotone in floating point, so what does not fall keeps from falling.
 
     Parameters
     ----------
@@ -131,7 +143,17 @@ def scalarize(
         marginal += factor * term.marginal
         constant += factor * term.constant
     largest = max(np.abs(column).max(initial=0.0), np.abs(marginal).max(initial=0.0))
-    scale = FINEST_SCALE
+    priced = [
+        (weights[term.name] / term.scale, term.work)
+        for term in problem.terms
+        if term.work is not None and weights[term.name] > 0.0
+    ]
+    for factor, price in priced:
+        # Per column; the sum over a courier is guarded by the dominance that grows with it.
+        largest = max(
+            largest, *(factor * float(np.abs(x).max(initial=0)) for x in _ends(problem, price))
+        )
+    scale = FINEST_WORK_SCALE if priced else FINEST_SCALE
     while scale >= 1:
         if scale * max(largest, abs(constant)) < LARGEST_COST:
             scalar = compose(
@@ -141,6 +163,7 @@ def scalarize(
                 np.rint(scale * column).astype(np.int64),
                 np.rint(scale * marginal).astype(np.int64),
                 limits,
+                tuple(price.times(scale * factor) for factor, price in priced),
             )
             if scalar is not None:
                 return scalar
@@ -157,24 +180,29 @@ def compose(
     column_cost: NDArray[np.int64],
     marginal: NDArray[np.int64],
     bounds: tuple[Bound, ...] = (),
+    work: tuple[WorkPrice, ...] = (),
 ) -> ScalarProblem | None:
     """Put coverage above integer costs; None where an engine's int64 would overflow."""
-    dominance = dominance_of(problem, column_cost, marginal)
+    dominance = dominance_of(problem, column_cost, marginal, work)
     largest = max(_largest(column_cost, marginal), dominance * int(problem.leave.max(initial=0)))
     nodes = problem.n_orders + problem.n_couriers + 1
     if largest * (nodes + 1) >= LARGEST_COST or abs(constant) >= LARGEST_COST:
         return None
-    return ScalarProblem(problem, scale, constant, column_cost, marginal, dominance, bounds)
+    return ScalarProblem(problem, scale, constant, column_cost, marginal, dominance, bounds, work)
 
 
 def dominance_of(
-    problem: AssignmentProblem, column_cost: NDArray[np.int64], marginal: NDArray[np.int64]
+    problem: AssignmentProblem,
+    column_cost: NDArray[np.int64],
+    marginal: NDArray[np.int64],
+    work: tuple[WorkPrice, ...] = (),
 ) -> int:
     """Find the price per unit of `leave` at which coverage beats everything else.
 
     Chosen columns have different first orders, so their costs add up to a number between
     sum_i min(0, cheapest column with first order i) and sum_i max(0, dearest one); at most n orders
-    are committed, so marginals lie between the sums of the n most negative and n most positive.
+    are committed, so marginals lie between the sums of the n most negative and n most positive. A
+    convex price of work lies between its first and its steepest slope for every column's share.
     Call the distance of these ends U: no two selections differ by more in the weighted terms. Two
     coverages differ by a multiple of g, the greatest common divisor of the leave prices. With
     price floor(U / g) + 1 the smallest step in coverage costs more than U: lexicographic order.
@@ -184,8 +212,9 @@ def dominance_of(
         return 0
     low, high = np.zeros(problem.n_orders, np.int64), np.zeros(problem.n_orders, np.int64)
     first = problem.column_order[problem.column_ptr[:-1]]
-    np.minimum.at(low, first, column_cost)
-    np.maximum.at(high, first, column_cost)
+    ends = [_ends(problem, price) for price in work]
+    np.minimum.at(low, first, column_cost + sum((end[0] for end in ends), np.int64(0)))
+    np.maximum.at(high, first, column_cost + sum((end[1] for end in ends), np.int64(0)))
     paid = min(problem.n_orders, marginal.size)
     ranked = np.sort(marginal)
     span = int(np.maximum(ranked[ranked.size - paid :], 0).astype(object).sum()) - int(
@@ -203,12 +232,25 @@ def trivial_bound(scalar: ScalarProblem) -> int:
     """
     problem = scalar.problem
     size = problem.orders_per_column
-    share = np.repeat(scalar.column_cost // size, size)
+    cost = scalar.column_cost + sum((_ends(problem, p)[0] for p in scalar.work), np.int64(0))
+    share = np.repeat(cost // size, size)
     cheapest = scalar.leave_cost.copy()
     np.minimum.at(cheapest, problem.column_order, share)
     paid = min(problem.n_orders, scalar.marginal.size)
     slots = np.minimum(np.sort(scalar.marginal)[:paid], 0)
     return scalar.constant + int(cheapest.sum()) + int(slots.sum())
+
+
+def _ends(
+    problem: AssignmentProblem, price: WorkPrice
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Least and most that a column's share of its courier's price of work can be, (k,) each."""
+    work, courier = problem.work(price.work), problem.column_courier
+    largest = np.zeros(problem.n_couriers, np.int64)
+    np.maximum.at(largest, courier, work.column)
+    most = np.minimum(np.minimum(largest * problem.max_orders, NO_LIMIT), work.limit)
+    first, steepest = price.slope[price.ptr[:-1]], price.steepest(most)
+    return first[courier] * work.column, steepest[courier] * work.column
 
 
 def _largest(*arrays: NDArray[np.int64]) -> int:

@@ -140,7 +140,8 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
             known = _restated(scalar, extreme, bound_value, started_s)
             incumbent = best_of(scalar, incumbent, known)
     proven = start.proven and all(extreme.proven for extreme in extremes)
-    if len(scalar.bounds) == 1 and recognise(free).kind is Kind.FLOW and proven:
+    flow = recognise(free).kind is Kind.FLOW and scalar.bounds[0].term.work is None
+    if len(scalar.bounds) == 1 and flow and proven:
         columns, bound_value = bounded_flow(scalar, start.columns, extremes[0].columns, deadline)
         incumbent = _restated(scalar, replace(extremes[0], columns=columns), bound_value, started_s)
         if scalar.value(columns) <= bound_value:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem
+from optimization.work import NO_LIMIT
 
 
 class Kind(Enum):
@@ -31,9 +32,12 @@ class Structure:
 def usable(problem: AssignmentProblem) -> NDArray[np.bool_]:
     """Mark the columns their courier could carry alone, (k,)."""
     courier = problem.column_courier
-    return (problem.column_size <= problem.max_size[courier]) & (
+    fits = (problem.column_size <= problem.max_size[courier]) & (
         problem.orders_per_column <= problem.max_orders[courier]
     )
+    for work in problem.works:
+        fits &= work.column <= work.limit[courier]
+    return fits
 
 
 def courier_slots(problem: AssignmentProblem) -> NDArray[np.int64]:
@@ -67,6 +71,8 @@ def recognise(scalar: ScalarProblem) -> Structure:
     if scalar.bounds:
         names = ", ".join(bound.term.name for bound in scalar.bounds)
         return Structure(Kind.MILP, f"a bound on {names} couples all couriers")
+    if scalar.work or any((work.limit < NO_LIMIT).any() for work in problem.works):
+        return Structure(Kind.MILP, "work adds up column by column at each courier")
     if sizes_redundant(problem):
         return Structure(
             Kind.FLOW,

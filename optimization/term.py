@@ -8,32 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optimization.errors import ProblemError
-
-
-def integers(name: str, values: ArrayLike, dtype: type, faults: list[str]) -> NDArray[np.int64]:
-    """Copy values into a read-only one-dimensional integer array, noting what is wrong with them.
-
-    Floats are refused rather than truncated: rounding is a decision of whoever builds the term.
-    """
-    given = np.asarray(values)
-    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-        faults.append(
-            f"{name}: expected a 1-d integer array, got {given.dtype} of shape {given.shape}"
-        )
-        given = np.zeros(0, dtype)
-    elif given.size and (
-        int(given.min()) < np.iinfo(dtype).min or int(given.max()) > np.iinfo(dtype).max
-    ):
-        faults.append(f"{name}: values do not fit {np.dtype(dtype).name}")
-        given = np.zeros(0, dtype)
-    out: NDArray[np.int64] = np.array(given, dtype=dtype)
-    out.setflags(write=False)
-    return out
+from optimization.integers import integers
+from optimization.work import WorkPrice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Term:
-    """A quantity to be minimised: a constant, a price per column and a price per committed order.
+    """A quantity to be minimised: a constant and prices per column, committed order and work.
 
     Attributes
     ----------
@@ -48,6 +29,8 @@ class Term:
     marginal
         (Q,) with Q = sum of max_orders: cost of the q-th order committed to a courier, courier by
         courier. Non-decreasing within each courier, so that the term is separable and convex.
+    work
+        A convex price on the work added to each courier, where the term has one.
     """
 
     name: str
@@ -56,6 +39,7 @@ class Term:
     constant: int
     column: NDArray[np.int64]
     marginal: NDArray[np.int64]
+    work: WorkPrice | None = None
 
     def __post_init__(self) -> None:
         faults: list[str] = []

@@ -15,6 +15,7 @@ from optimization.errors import ProblemError, VerificationError, first_five
 from optimization.problem import AssignmentProblem
 from optimization.term import Term
 from optimization.weights import Weights
+from optimization.work import WorkPrice
 
 BOUND_SLACK = 1e-3
 """Integer steps of grace on a bound that was written as a float."""
@@ -120,6 +121,16 @@ def verify(
     load = np.zeros(problem.n_couriers, np.int64)
     np.add.at(load, courier[owner], problem.order_size[order])
     report("too-large", np.flatnonzero(load > problem.max_size), "couriers over max_size")
+    added = {}
+    for work in problem.works:
+        total = np.zeros(problem.n_couriers, np.int64)
+        np.add.at(total, courier, work.column[ids])
+        report(
+            "too-much-work",
+            np.flatnonzero(total > work.limit),
+            f"couriers over the limit on {work.name}",
+        )
+        added[work.name] = total
     if problem.one_column_per_courier:
         held = np.bincount(courier, minlength=problem.n_couriers)
         report("several-columns", np.flatnonzero(held > 1), "couriers with several columns")
@@ -131,6 +142,7 @@ def verify(
         term.name: term.constant
         + sum(term.column[ids].tolist())
         + sum(term.marginal[paid].tolist())
+        + (0 if term.work is None else _priced(term.work, term.work.slope, added[term.work.work]))
         for term in problem.terms
     }
     values["coverage"] = sum(problem.leave[served == 0].tolist())
@@ -149,7 +161,7 @@ def verify(
 
     weighted = None
     if weights is not None and scale is not None:
-        weighted = _weighted(problem.terms, weights, scale, ids, paid)
+        weighted = _weighted(problem.terms, weights, scale, ids, paid, added)
         if objective is not None and weighted != objective:
             message = f"objective is {weighted}, claimed {objective}"
             faults.append(Fault("false-objective", (), message))
@@ -169,12 +181,26 @@ def _weighted(
     scale: int,
     ids: NDArray[np.int64],
     paid: NDArray[np.int64],
+    added: Mapping[str, NDArray[np.int64]],
 ) -> int:
     column, marginal, constant = np.zeros(ids.size), np.zeros(paid.size), 0.0
+    worked = 0
     for term in terms:
         factor = weights[term.name] / term.scale
         column += factor * term.column[ids]
         marginal += factor * term.marginal[paid]
         constant += factor * term.constant
+        if term.work is not None and weights[term.name] > 0.0:
+            slope = np.rint(scale * factor * term.work.slope).astype(np.int64)
+            worked += _priced(term.work, slope, added[term.work.work])
     rounded = np.rint(scale * np.concatenate([column, marginal])).astype(np.int64)
-    return round(scale * constant) + int(rounded.sum())
+    return round(scale * constant) + int(rounded.sum()) + worked
+
+
+def _priced(price: WorkPrice, slope: NDArray[np.int64], added: NDArray[np.int64]) -> int:
+    """Price added work by the hinges of the pieces: each knot changes the slope beyond it."""
+    rise = np.diff(slope, prepend=0)
+    first = price.ptr[:-1]
+    rise[first] = slope[first]
+    beyond = np.maximum(np.repeat(added, np.diff(price.ptr)) - price.knot, 0)
+    return int((rise * beyond).sum())

@@ -63,12 +63,16 @@ def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
     gain = problem.per_column(scalar.leave_cost)
     price = np.concatenate([np.zeros(1, np.int64), np.cumsum(scalar.marginal)])
     entry = np.repeat(np.arange(problem.n_columns), count)
+    added = {work.name: np.zeros(problem.n_couriers, np.int64) for work in problem.works}
     taken = []
     while column.size:
         courier = problem.column_courier[column]
         slot = (problem.slot_ptr[1:] - room)[courier]
         cost = scalar.column_cost[column] - gain[column]
         cost = cost + price[slot + count[column]] - price[slot]
+        for priced in scalar.work:
+            more = problem.work(priced.work).column[column]
+            cost = cost + priced.rise(courier, added[priced.work][courier], more)
         column, cost = column[cost < 0], cost[cost < 0]
         # One column per courier, then no order twice: first in the order of cost per order wins.
         ranked = np.lexsort((column, cost / count[column]))
@@ -80,6 +84,8 @@ def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
         taken.append(best)
         np.subtract.at(room, problem.column_courier[best], count[best])
         np.subtract.at(load, problem.column_courier[best], size[best])
+        for work in problem.works:
+            np.add.at(added[work.name], problem.column_courier[best], work.column[best])
         free[problem.column_courier[best]] = not problem.one_column_per_courier
         chosen = np.zeros(problem.n_columns, np.bool_)
         chosen[best] = True
@@ -87,8 +93,12 @@ def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
         blocked = np.zeros(problem.n_columns, np.bool_)
         blocked[entry[~open_order[problem.column_order]]] = True
         courier = problem.column_courier[column]
+        fits = np.ones(column.size, np.bool_)
+        for work in problem.works:
+            fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
         column = column[
-            ~blocked[column]
+            fits
+            & ~blocked[column]
             & free[courier]
             & (count[column] <= room[courier])
             & (size[column] <= load[courier])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from optimization.scalar import ScalarProblem
 from optimization.structure import usable
+from optimization.work import NO_LIMIT, WorkPrice
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,9 +67,10 @@ class ColumnModel:
     """The rows shared by every objective over one scalar problem.
 
     Variables: x, one binary per usable column, then y, one continuous per run of equal slots of a
-    courier. With x whole, marginals that never fall fill the runs in order, so y needs no
-    integrality. Coverage is a row, not a price: a large price in the objective would cost a
-    floating-point engine the digits that the other terms need.
+    courier, then z, one continuous per piece of every priced work. With x whole, marginals and
+    slopes that never fall fill runs and pieces in order, so y and z need no integrality. Coverage
+    is a row, not a price: a large price in the objective would cost a floating-point engine the
+    digits that the other terms need.
 
     Attributes
     ----------
@@ -78,6 +80,8 @@ class ColumnModel:
         (y,) first slot and number of slots of each run; empty where nothing is paid per slot.
     coverable
         Leave price of all orders that some usable column serves.
+    work
+        The prices of work in the objective and then in the bounds, whose pieces are z.
     """
 
     scalar: ScalarProblem
@@ -85,6 +89,7 @@ class ColumnModel:
     slot: NDArray[np.int64]
     run_length: NDArray[np.int64]
     coverable: int
+    work: tuple[WorkPrice, ...]
 
     @classmethod
     def of(cls, scalar: ScalarProblem) -> ColumnModel:
@@ -104,7 +109,9 @@ class ColumnModel:
         chosen = np.zeros(problem.n_columns, np.bool_)
         chosen[column] = True
         served[problem.column_order[np.repeat(chosen, problem.orders_per_column)]] = True
-        return cls(scalar, column, slot, run_length, int(problem.leave[served].sum()))
+        bounded = tuple(b.term.work for b in scalar.bounds if b.term.work is not None)
+        coverable = int(problem.leave[served].sum())
+        return cls(scalar, column, slot, run_length, coverable, scalar.work + bounded)
 
     @property
     def least_coverage(self) -> int:
@@ -114,7 +121,7 @@ class ColumnModel:
     def for_coverage(self) -> MilpModel:
         """Minimise the price of orders left, bounds aside."""
         covered = self.scalar.problem.per_column(self.scalar.problem.leave)[self.column]
-        cost = np.concatenate([-covered, np.zeros(self.slot.size, np.int64)])
+        cost = np.concatenate([-covered, np.zeros(self.slot.size, np.int64), *self._slopes(())])
         return self._model(cost, self._rows())
 
     def for_terms(self, coverage: int) -> MilpModel:
@@ -125,10 +132,37 @@ class ColumnModel:
             covered = problem.per_column(problem.leave)[self.column]
             rows.single(covered, lower=float(problem.leave.sum() - coverage))
         for bound in scalar.bounds:
+            paid = () if bound.term.work is None else (bound.term.work,)
             parts = [bound.term.column[self.column], bound.term.marginal[self.slot]]
+            parts += self._slopes(paid)
             rows.single(np.concatenate(parts), upper=float(bound.limit - bound.term.constant))
-        cost = np.concatenate([scalar.column_cost[self.column], scalar.marginal[self.slot]])
+        parts = [scalar.column_cost[self.column], scalar.marginal[self.slot]]
+        cost = np.concatenate([*parts, *self._slopes(scalar.work)])
         return self._model(cost, rows)
+
+    def _slopes(self, paid: tuple[WorkPrice, ...]) -> list[NDArray[np.int64]]:
+        """Coefficients of z where only some of the prices are paid."""
+        return [
+            price.slope if any(price is p for p in paid) else np.zeros_like(price.slope)
+            for price in self.work
+        ]
+
+    def _work_rows(self, rows: _Rows) -> None:
+        """Pieces add up to the work of the chosen columns, and work keeps its limit."""
+        problem, column = self.scalar.problem, self.column
+        variable, courier = np.arange(column.size), problem.column_courier[column].astype(np.int64)
+        first = column.size + self.slot.size
+        zero = np.zeros(problem.n_couriers)
+        for price in self.work:
+            start = rows.open(zero, zero)
+            piece = first + np.arange(price.knot.size)
+            rows.put(start + price.owner, piece, -np.ones(piece.size, np.int64))
+            rows.put(start + courier, variable, problem.work(price.work).column[column])
+            first += piece.size
+        for work in problem.works:
+            limit = np.where(work.limit < NO_LIMIT, work.limit.astype(np.float64), np.inf)
+            start = rows.open(np.full(problem.n_couriers, -np.inf), limit)
+            rows.put(start + courier, variable, work.column[column])
 
     def _rows(self, serve_all: bool = False) -> _Rows:
         problem, column, rows = self.scalar.problem, self.column, _Rows()
@@ -170,15 +204,19 @@ class ColumnModel:
             place = start + np.cumsum(tight) - 1
             held = tight[courier]
             rows.put(place[courier[held]], variable[held], size[held])
+        self._work_rows(rows)
         return rows
 
     def _model(self, cost: NDArray[np.int64], rows: _Rows) -> MilpModel:
         row = np.concatenate(rows.row)
         ranked = np.argsort(row, kind="stable")
+        lengths = [np.where(p.length < NO_LIMIT, p.length, np.inf) for p in self.work]
         binaries = np.arange(cost.size) < self.column.size
         return MilpModel(
             cost=cost.astype(np.float64),
-            upper=np.concatenate([np.ones(self.column.size), self.run_length.astype(np.float64)]),
+            upper=np.concatenate(
+                [np.ones(self.column.size), self.run_length.astype(np.float64), *lengths]
+            ),
             integer=binaries,
             row_lower=np.concatenate(rows.lower),
             row_upper=np.concatenate(rows.upper),

@@ -17,6 +17,7 @@ from optimization.solution import Solution, Status, StopReason
 from optimization.solvers.base import best_of, conclude
 from optimization.stop import Deadline
 from optimization.structure import usable
+from optimization.work import NO_LIMIT, WorkPrice
 
 PREFERRED = ("COIN_CMD", "PULP_CBC_CMD", "HiGHS", "HiGHS_CMD")
 """CBC from the machine, CBC as older PuLP brings it, then HiGHS."""
@@ -141,11 +142,20 @@ class PulpModel:
             if problem.one_column_per_courier:
                 self.program += self._sum(x[c] for c in columns) <= 1, f"one_column_{j}"
         self._left = self._sum(p * u for p, u in zip(problem.leave.tolist(), left, strict=True))
+        for work in problem.works:
+            added, limit = work.column.tolist(), work.limit.tolist()
+            for j, columns in of_courier.items():
+                total = self._sum(added[c] * x[c] for c in columns)
+                self.program += total <= limit[j], f"{work.name}_{j}"
         self._terms = self._priced(scalar.column_cost, scalar.marginal, slot)
-        self._bounds = [
-            self._priced(b.term.column, b.term.marginal, slot) <= b.limit - b.term.constant
-            for b in scalar.bounds
-        ]
+        for number, price in enumerate(scalar.work):
+            self._terms += self._worked(price, of_courier, f"work_{number}")
+        self._bounds = []
+        for number, b in enumerate(scalar.bounds):
+            total = self._priced(b.term.column, b.term.marginal, slot)
+            if b.term.work is not None:
+                total += self._worked(b.term.work, of_courier, f"bounded_work_{number}")
+            self._bounds.append(total <= b.limit - b.term.constant)
 
     def minimise_left(self, deadline: Deadline) -> int:
         """Minimise the price of orders left; 1 for optimal, -1 infeasible, else stopped."""
@@ -173,6 +183,17 @@ class PulpModel:
     ) -> Any:
         chosen = self._sum(int(column[c]) * x for c, x in self._x.items())
         return chosen + self._sum(p * y for p, y in zip(marginal.tolist(), slot, strict=True))
+
+    def _worked(self, price: WorkPrice, of_courier: dict[int, list[int]], name: str) -> Any:
+        """Split each courier's work into the pieces of its price."""
+        added = self._scalar.problem.work(price.work).column.tolist()
+        ptr, slope = price.ptr.tolist(), price.slope.tolist()
+        length = [p if p < NO_LIMIT else None for p in price.length.tolist()]
+        piece = [self.program.add_variable(f"{name}_{k}", 0, most) for k, most in enumerate(length)]
+        for j, columns in of_courier.items():
+            total = self._sum(added[c] * self._x[c] for c in columns)
+            self.program += total - self._sum(piece[ptr[j] : ptr[j + 1]]) == 0, f"{name}_of_{j}"
+        return self._sum(slope[k] * piece[k] for j in of_courier for k in range(ptr[j], ptr[j + 1]))
 
     def _solve(self, objective: Any, deadline: Deadline) -> int:
         import pulp

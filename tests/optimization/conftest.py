@@ -9,6 +9,7 @@ import pytest
 
 from optimization import AssignmentProblem, Term, acceptance_term, convex_spread
 from optimization.scalar import ScalarProblem
+from optimization.work import NO_LIMIT, Work, WorkPrice
 
 PAIRS = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 2), (3, 1), (3, 2)]
 CHANCE = [0.9, 0.5, 0.8, 0.6, 0.7, 0.4, 0.3, 0.25]
@@ -55,7 +56,7 @@ def paper_with_sizes(paper: AssignmentProblem) -> AssignmentProblem:
 
 
 def _random_problem(
-    rng: np.random.Generator, *, sizes: bool = False, bundles: bool = False
+    rng: np.random.Generator, *, sizes: bool = False, bundles: bool = False, work: bool = False
 ) -> AssignmentProblem:
     n, m = int(rng.integers(1, 5)), int(rng.integers(1, 4))
     sets = [(i,) for i in range(n)]
@@ -79,6 +80,15 @@ def _random_problem(
             np.concatenate([*convex, np.zeros(0, np.int64)]).astype(np.int64)[:slots],
         ),
     ]
+    works: tuple[Work, ...] = ()
+    if work:
+        minutes = Work.unlimited("minutes", "s", rng.integers(0, 60, k), m)
+        limit = rng.choice([20, 60, 90, NO_LIMIT], m)
+        works = (minutes, Work("earnings", "cent", rng.integers(0, 60, k), limit))
+        none = np.zeros(k, np.int64), np.zeros(slots, np.int64)
+        terms.append(Term("d", "h", 5, 2, *none, _random_price(rng, m, "minutes")))
+        price = _random_price(rng, m, str(rng.choice(["minutes", "earnings"])))
+        terms[1] = Term("b", "y", 10, 0, terms[1].column, terms[1].marginal, price)
     return AssignmentProblem(
         n_orders=n,
         n_couriers=m,
@@ -91,7 +101,29 @@ def _random_problem(
         leave=rng.choice([0, 700, 1000, 1500], n),
         terms=tuple(terms),
         one_column_per_courier=bundles,
+        works=works,
     )
+
+
+def _random_price(rng: np.random.Generator, m: int, work: str) -> WorkPrice:
+    pieces = rng.integers(1, 4, m)
+    knots = [
+        np.append(0, np.sort(rng.choice(np.arange(1, 90), p - 1, replace=False))) for p in pieces
+    ]
+    slopes = [np.sort(rng.integers(-4, 9, p)) for p in pieces]
+    return WorkPrice(
+        work,
+        np.concatenate([[0], np.cumsum(pieces)]),
+        np.concatenate(knots),
+        np.concatenate(slopes),
+    )
+
+
+def _along(knots: np.ndarray, slopes: np.ndarray, work: np.ndarray) -> np.ndarray:
+    """Walk along the pieces one step of work at a time."""
+    steps = np.arange(int(work.max(initial=0)))
+    each = slopes[np.searchsorted(knots, steps, side="right") - 1]
+    return np.concatenate([[0], np.cumsum(each)]).astype(np.int64)[work]
 
 
 def _brute_force(scalar: ScalarProblem) -> tuple[int, int] | None:
@@ -111,21 +143,32 @@ def _brute_force(scalar: ScalarProblem) -> tuple[int, int] | None:
     ok &= (load <= problem.max_size).all(1)
     if problem.one_column_per_courier:
         ok &= (sets @ owner <= 1).all(1)
+    added = {w.name: sets @ (owner * w.column[:, None]) for w in problem.works}
+    for w in problem.works:
+        ok &= (added[w.name] <= w.limit).all(1)
     sets, served, count = sets[ok], served[ok], count[ok]
+    added = {name: total[ok] for name, total in added.items()}
 
-    def priced(constant: int, column: np.ndarray, marginal: np.ndarray) -> np.ndarray:
+    def priced(constant: int, column: np.ndarray, marginal: np.ndarray, *work) -> np.ndarray:
         total = constant + sets @ column
+        for price in work:
+            for j in range(problem.n_couriers):
+                piece = slice(price.ptr[j], price.ptr[j + 1])
+                total = total + _along(
+                    price.knot[piece], price.slope[piece], added[price.work][:, j]
+                )
         for j, start in enumerate(np.cumsum(problem.max_orders) - problem.max_orders):
             block = marginal[start : start + problem.max_orders[j]]
             total = total + np.concatenate([[0], np.cumsum(block)]).astype(np.int64)[count[:, j]]
         return total
 
     coverage = (1 - served) @ problem.leave
-    value = priced(scalar.constant, scalar.column_cost, scalar.marginal)
+    value = priced(scalar.constant, scalar.column_cost, scalar.marginal, *scalar.work)
     inside = coverage == coverage.min()
     for bound in scalar.bounds:
         term = bound.term
-        inside &= priced(term.constant, term.column, term.marginal) <= bound.limit
+        work = () if term.work is None else (term.work,)
+        inside &= priced(term.constant, term.column, term.marginal, *work) <= bound.limit
     return (int(coverage.min()), int(value[inside].min())) if inside.any() else None
 
 

@@ -14,6 +14,8 @@ KINDS = {
     "pairs with sizes": {"sizes": True},
     "bundles": {"bundles": True},
     "bundles with sizes": {"bundles": True, "sizes": True},
+    "pairs with work": {"work": True, "sizes": True},
+    "bundles with work": {"bundles": True, "work": True},
 }
 
 
@@ -66,7 +68,7 @@ def test_engines_and_brute_force_agree_on_520_random_problems(part, random_probl
     with_flow = infeasible = 0
     for seed in range(130 * part, 130 * (part + 1)):
         bounded = seed % 8 >= 5
-        flags = kinds[seed % 4] if seed % 3 else {}
+        flags = kinds[seed % len(kinds)] if seed % 3 else {}
         engines, impossible = _compare(seed, flags, bounded, random_problem, brute_force)
         with_flow += "flow" in engines
         infeasible += impossible
@@ -84,4 +86,4 @@ def test_pulp_is_kept_from_the_false_optimum_of_its_cbc(random_problem, brute_fo
 def test_engines_and_brute_force_agree_on_5000_more(part, random_problem, brute_force):
     kinds = list(KINDS.values())
     for seed in range(10_000 + 500 * part, 10_000 + 500 * (part + 1)):
-        _compare(seed, kinds[seed % 4], seed % 8 >= 5, random_problem, brute_force)
+        _compare(seed, kinds[seed % len(kinds)], seed % 8 >= 5, random_problem, brute_force)

@@ -1,0 +1,147 @@
+"""Dual ascent on order prices, from the prices of a flow."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimization.pricing.blocks import Blocks
+from optimization.pricing.compiled import compiled
+from optimization.pricing.subsets import evaluate
+
+PATIENCE = 4
+"""Steps without a better bound before the step length is cut."""
+
+
+@compiled
+def flow_prices(
+    b: Blocks,
+    cost: NDArray[np.int64],
+    marginal: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    rounds: int,
+) -> NDArray[np.int64]:
+    """Order prices of an optimal flow, by pushing courier prices down to what orders would pay.
+
+    A courier's price starts at its next free slot's (unbounded where it is full) and falls to what
+    makes every order it holds indifferent to that order's cheapest alternative: shortest distances
+    in the residual network (Ahuja, Magnanti and Orlin, Network Flows, 1993, section 9.7). Cut short
+    the prices are still prices, only no longer the best ones.
+
+    Parameters
+    ----------
+    cost
+        (E,) pair costs of the flow.
+    marginal
+        (sum of most,) its slot prices, courier by courier.
+    chosen
+        (n,) pair of each order in the flow, -1 where it is left.
+    rounds
+        Most passes.
+    """
+    n, m = b.leave.size, b.most.size
+    count = np.zeros(m, np.int64)
+    for i in range(n):
+        if chosen[i] >= 0:
+            count[b.courier[chosen[i]]] += 1
+    top = 0
+    for i in range(n):
+        top = max(top, b.leave[i])
+    for e in range(cost.size):
+        top = max(top, abs(cost[e]))
+    ask = np.empty(m, np.int64)
+    for j in range(m):
+        start = b.slot_ptr[j] - j
+        ask[j] = marginal[start + count[j]] if count[j] < b.most[j] else 4 * top
+    for _ in range(rounds):
+        changed = False
+        for i in range(n):
+            own = chosen[i]
+            if own < 0:
+                continue
+            other = b.leave[i]
+            for k in range(b.order_ptr[i], b.order_ptr[i + 1]):
+                e = b.order_pair[k]
+                if e != own:
+                    other = min(other, cost[e] + ask[b.courier[e]])
+            if other - cost[own] < ask[b.courier[own]]:
+                ask[b.courier[own]] = other - cost[own]
+                changed = True
+        if not changed:
+            break
+    price = b.leave.copy()
+    for e in range(cost.size):
+        i = b.order[e]
+        price[i] = min(price[i], cost[e] + ask[b.courier[e]])
+    return price
+
+
+@compiled
+def ascend(
+    b: Blocks,
+    price: NDArray[np.float64],
+    best_price: NDArray[np.int64],
+    direction: NDArray[np.float64],
+    state: NDArray[np.float64],
+    bound: int,
+    target: int,
+    reach: float,
+    steps: int,
+    sets: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    values: NDArray[np.int64],
+) -> int:
+    """Take steps along deflected subgradients, lengths after Polyak; return the best bound.
+
+    Step: theta (target - bound) / |d|^2 along d = g + 0.7 d, g_i = 1 - times order i is covered
+    (Held, Wolfe and Crowder, Math. Prog. 6, 1974; deflection: Camerini, Fratta and Maffioli, 1975).
+
+    Parameters
+    ----------
+    price, direction
+        (n,) where the search stands; changed in place.
+    best_price
+        (n,) integer prices of the best bound; changed in place.
+    state
+        (2,) theta and steps since the best bound; changed in place.
+    bound, target
+        Best lower bound and value of the best plan.
+    reach
+        Most that the target may lie above the bound for the length of a step: an order left in the
+        best plan, priced far above all else, must not throw the prices out of range.
+    sets, sizes, values
+        Filled with each courier's best set at the last prices.
+    """
+    n = price.size
+    whole = np.empty(n, np.int64)
+    cover = np.empty(n, np.int64)
+    for _ in range(steps):
+        for i in range(n):
+            whole[i] = min(b.leave[i], np.int64(np.rint(price[i])))
+        level = evaluate(b, whole, sets, sizes, values, cover)
+        if level > bound:
+            bound = level
+            best_price[:] = whole
+            state[1] = 0.0
+        else:
+            state[1] += 1.0
+            if state[1] >= PATIENCE:
+                state[0] *= 0.7
+                state[1] = 0.0
+                price[:] = best_price
+                direction[:] = 0.0
+        if bound >= target:
+            break
+        norm = 0.0
+        for i in range(n):
+            g = 1.0 - cover[i]
+            if g > 0.0 and whole[i] >= b.leave[i]:
+                g = 0.0
+            direction[i] = g + 0.7 * direction[i]
+            norm += direction[i] * direction[i]
+        if norm < 1e-9:
+            break
+        length = state[0] * max(1.0, min(float(target - level), reach)) / norm
+        for i in range(n):
+            price[i] = min(float(b.leave[i]), price[i] + length * direction[i])
+    return bound
