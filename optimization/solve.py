@@ -91,6 +91,8 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
                     started_s=started_s,
                     message=structure.reason,
                 )
+        if SOLVERS["packing"].can_solve(scalar):
+            return SOLVERS["packing"].solve(scalar, deadline)
         greedy = SOLVERS["greedy"].solve(scalar, deadline)
         found = _milp().solve(scalar, deadline, greedy, bound_value=bound_value)
     except SolverError as error:
