@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from dispatch.availability import Availability, availability
+from dispatch.bundling import bundle_raw_columns, find_bundles
 from dispatch.columns import OfferContext, local_clock, raw_columns
 from dispatch.config import DispatchConfig
 from dispatch.domain import Snapshot
-from dispatch.formulate import Costs, price
+from dispatch.formulate import Costs, ScoredBundles, price
 from dispatch.pairs import CandidatePairs, find_pairs
 from dispatch.tables import Floats, Tables, tabulate
 from dispatch.travel import TravelTimes
@@ -49,7 +50,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A snapshot ready to be decided on."""
+    """A snapshot ready to be decided on; no bundles: pairs are added up."""
 
     snapshot: Snapshot
     tables: Tables
@@ -57,6 +58,7 @@ class Prepared:
     free: Availability
     pairs: CandidatePairs
     costs: Costs
+    bundles: ScoredBundles | None
 
 
 def prepare(
@@ -73,12 +75,22 @@ def prepare(
         free = availability(tables, travel)
         pairs = find_pairs(tables, free, travel, config.candidates)
     with watch.stage("features"):
-        columns = raw_columns(pairs.trip, offer_context(snapshot, tables, pairs))
+        context = offer_context(snapshot, tables, pairs)
+        columns = raw_columns(pairs.trip, context)
     with watch.stage("probability"):
         probability = model.predict_proba(columns)
-    return Prepared(
-        snapshot, tables, travel, free, pairs, price(tables, pairs, probability, config)
-    )
+    costs = price(tables, pairs, probability, config)
+    bundles = None
+    if config.bundles.enabled and config.candidates.max_new_orders > 1 and len(pairs):
+        with watch.stage("bundles"):
+            found = find_bundles(
+                tables, free, travel, pairs, costs.wait_s, config.candidates, config.bundles
+            )
+            columns = bundle_raw_columns(tables, free, travel, context, columns, found)
+        with watch.stage("probability"):
+            chance = model.predict_proba(columns) if len(found) else np.zeros(0)
+        bundles = ScoredBundles(found, chance)
+    return Prepared(snapshot, tables, travel, free, pairs, costs, bundles)
 
 
 def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> OfferContext:

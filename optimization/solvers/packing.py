@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,8 @@ class _Search:
 
     Leaving order i costs `unit * leave_i` towards the prices, enough for any packing of one order
     more to pay, and `dominance * leave_i` in the end: numbers that far apart converge badly. What
-    is lost by that is added back for the orders that every packing leaves (`bound`).
+    is lost by that is added back for the orders that every packing leaves (`bound`). Packings that
+    leave less than the best consist of columns `leaving_less`.
     """
 
     columns: PackingColumns
@@ -58,6 +59,7 @@ class _Search:
     chosen: Ints
     prices: Prices | None = None
     least_left: int = 0
+    leaving_less: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def cap(self) -> Ints:
@@ -189,8 +191,18 @@ class PackingSolver:
             # No packing at all is cheaper where leaving costs `cap`: that is the new bound.
             optimum = search.priced(answer.chosen)
             search.prices = Prices(prices.price, optimum, prices.slack, prices.rounds)
+            if search.least_left < search.left and search.leaving_less.size <= LARGEST_CORE:
+                self._prove_coverage(search, due)
             return f", a core of {core.size} that holds every better plan", False
         return f", a core of {core.size}", not answer.optimal
+
+    def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
+        """Find the least that any packing leaves among the columns that could leave less."""
+        columns = search.columns.for_coverage(1)
+        answer = solve_core(columns, search.leaving_less, columns.leave, self.pool, deadline)
+        if answer.chosen is not None and answer.optimal:
+            search.least_left = min(search.left, columns.value(answer.chosen))
+            search.offer(answer.chosen)
 
 
 def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadline) -> _Search:
@@ -241,7 +253,7 @@ def _price(search: _Search, deadline: Deadline, close: float) -> int:
 
 
 def _bound_coverage(search: _Search, deadline: Deadline) -> None:
-    """Prove how much every packing leaves, by prices on coverage alone."""
+    """Bound what every packing leaves, by prices on coverage alone."""
     leave = search.columns.leave
     scale = COVERAGE_SCALE if int(leave.sum()) < LARGEST // COVERAGE_SCALE else 1
     columns = search.columns.for_coverage(scale)
@@ -253,4 +265,5 @@ def _bound_coverage(search: _Search, deadline: Deadline) -> None:
     proven = ascend(
         columns, start, columns.leave, target, COVERAGE_ROUNDS, deadline, step=0.3, near=near
     )
-    search.least_left = max(search.least_left, -(-proven.bound // (scale * step)) * step)
+    search.least_left = max(search.least_left, -(-proven.bound // near) * step)
+    search.leaving_less = np.flatnonzero(proven.slack <= target - near - proven.bound)
