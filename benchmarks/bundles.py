@@ -205,7 +205,7 @@ def measure(size: str, seed: int, direct_s: float, exact_s: float) -> None:
     for label, solver in (
         ("close to 1e-3", PackingSolver(close=1e-3, core_s=0.0)),
         ("prices", PackingSolver(close=0.0, core_s=0.0)),
-        ("and core", PackingSolver(close=0.0)),
+        ("and core", PackingSolver(close=0.0, core_s=2.0)),
     ):
         solver.solve(scalar, Deadline.after(0.2))
         cpu, wall = time.thread_time(), time.perf_counter()
@@ -233,7 +233,8 @@ def rate(size: str, seed: int) -> None:
     data, reach = city.data, city.data.free_s[city.data.courier] + city.data.to_pickup_s
     edges, _ = mates(city.pickup, city.dropoff, data.ready_s, 6, 900)
     common = (data.order, data.courier, reach, city.size)
-    pairs = pair_lanes(edges, *common, np.where(city.most >= 2, city.most, -1), 12)
+    every, room = np.ones(len(edges), np.bool_), np.where(city.most >= 2, city.most, -1)
+    pairs = pair_lanes(edges, every, *common, room, 12, 1)
     legs = city.legs(pairs.pair[:, 0], pairs.pair[:, 1])
     feasible = sequence_trips(data, pairs, legs)[0] >= 0
     room = np.where(city.most >= 3, city.most, -1)

@@ -1,8 +1,8 @@
 """Bundles: several orders for one trip, offered to a courier whole.
 
 Candidate pairs grow into columns of two and three orders with the best feasible stop sequence of
-each (`optimization.bundling`); here they are timed stop by stop, described to the acceptance model,
-and those that serve an order later than waiting for the next epoch would are dropped.
+each (`optimization.bundling`); here they are timed stop by stop and described to the acceptance
+model.
 """
 
 from collections.abc import Mapping
@@ -50,11 +50,10 @@ def find_bundles(
     free: Availability,
     travel: TravelTimes,
     pairs: CandidatePairs,
-    wait_s: Floats,
     rules: CandidateRules,
     bundling: BundleRules,
 ) -> Bundles:
-    """Find the bundles worth offering; `wait_s` is what an order counts that waits, shape (n,)."""
+    """Find the bundles that candidate pairs grow into."""
     rows = np.unique(pairs.order)  # orders without candidates are nobody's mates
     orders, couriers = tables.orders, tables.couriers
     data = _trip_data(tables, free, pairs, rows, rules)
@@ -75,25 +74,21 @@ def find_bundles(
             mates_per_order=bundling.mates_per_order,
             couriers_per_pair=bundling.couriers_per_pair,
             couriers_per_triple=bundling.couriers_per_triple,
+            orders_per_courier=bundling.orders_per_courier,
             max_ready_gap_s=bundling.max_ready_gap_s,
         ),
     )
-    groups, door_in, late, slow = [], [], [], 0
+    groups, door_in, late = [], [], []
     for q in range(2, rules.max_new_orders + 1):
         group = np.flatnonzero(found.orders == q)
         node = stop_sequences(q)[found.sequence[group]]
         trips = time_sequences(tables, free, pairs, found.pair[group, :q], node, travel, rules)
         door = np.where(trips.is_pickup, 0.0, trips.event_s - tables.now_s)
-        wanted = np.where(trips.is_pickup, np.inf, wait_s[trips.order])
-        kept = np.flatnonzero((door <= wanted).all(axis=1) & trips.feasible)
-        slow += group.size - kept.size
-        trips, door = trips[kept], door[kept]
         due_in = np.where(trips.is_pickup, np.nan, orders.due_s[trips.order] - tables.now_s)
         groups.append(trips)
         door_in.append(door.sum(axis=1))
         late.append(np.nan_to_num(np.maximum(door - due_in, 0.0)).sum(axis=1))
-    counts = {**found.counts, "slower than waiting": slow}
-    return Bundles(groups, np.concatenate(door_in), np.concatenate(late), counts)
+    return Bundles(groups, np.concatenate(door_in), np.concatenate(late), found.counts)
 
 
 def bundle_raw_columns(

@@ -53,7 +53,8 @@ class BundleRules:
     Of two or three orders (`candidates.max_new_orders`) with their best stop sequence. Each order
     looks for `mates_per_order` others that lengthen its trip least and are ready within
     `max_ready_gap_s` of it, tried with the `couriers_per_pair` or `couriers_per_triple` nearest
-    couriers. Not `enabled`: a courier's orders are separate offers, priced as if alone and timed
+    couriers; each courier is tried with its `orders_per_courier` nearest orders by twos besides.
+    Not `enabled`: a courier's orders are separate offers, priced as if alone and timed
     together afterwards.
     """
 
@@ -63,6 +64,7 @@ class BundleRules:
     mates_per_order: Annotated[int, Field(ge=1, le=50)] = 6
     couriers_per_pair: Annotated[int, Field(ge=1, le=1000)] = 12
     couriers_per_triple: Annotated[int, Field(ge=1, le=1000)] = 8
+    orders_per_courier: Annotated[int, Field(ge=1, le=50)] = 10
     max_ready_gap_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
 
 

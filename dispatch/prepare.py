@@ -83,9 +83,7 @@ def prepare(
     bundles = None
     if config.bundles.enabled and config.candidates.max_new_orders > 1 and len(pairs):
         with watch.stage("bundles"):
-            found = find_bundles(
-                tables, free, travel, pairs, costs.wait_s, config.candidates, config.bundles
-            )
+            found = find_bundles(tables, free, travel, pairs, config.candidates, config.bundles)
             columns = bundle_raw_columns(tables, free, travel, context, columns, found)
         with watch.stage("probability"):
             chance = model.predict_proba(columns) if len(found) else np.zeros(0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.bundles import MAX_ORDERS, stop_sequences
-from optimization.bundling.lanes import Lanes, pair_lanes, triple_lanes
+from optimization.bundling.lanes import Lanes, courier_couples, pair_lanes, triple_lanes
 from optimization.bundling.mates import Floats, Ints, mates, triangles
 from optimization.bundling.sequencing import EdgeLegs, TripData, sequence_trips
 from optimization.errors import ProblemError
@@ -27,6 +27,8 @@ class BundleCaps:
         With how many others each order may share a trip.
     couriers_per_pair, couriers_per_triple
         Nearest couriers tried with every two and every three orders.
+    orders_per_courier
+        How many of its nearest orders each courier is tried with by twos, mates or not.
     max_ready_gap_s
         Orders whose ready times lie farther apart share no trip.
     """
@@ -35,6 +37,7 @@ class BundleCaps:
     mates_per_order: int = 6
     couriers_per_pair: int = 12
     couriers_per_triple: int = 8
+    orders_per_courier: int = 10
     max_ready_gap_s: float = 900.0
 
     def __post_init__(self) -> None:
@@ -117,7 +120,7 @@ def bundle_columns(
         If arrays disagree in length, the pairs are not sorted, or a number is not finite.
     """
     _require_sound(data, pickup_m, dropoff_m, size, room_orders, room_size)
-    edges, mates_cut = mates(
+    close, mates_cut = mates(
         pickup_m, dropoff_m, data.ready_s, caps.mates_per_order, caps.max_ready_gap_s
     )
     reach_s = data.free_s[data.courier] + data.to_pickup_s
@@ -125,14 +128,26 @@ def bundle_columns(
     def room(orders: int) -> Ints:
         return np.where(room_orders >= orders, room_size, -1)
 
+    couples = courier_couples(data.order, data.courier, reach_s, room(2), caps.orders_per_courier)
+    gap_s = np.abs(np.diff(data.ready_s[couples], axis=1)).ravel()
+    edges = np.unique(np.concatenate((close, couples[gap_s <= caps.max_ready_gap_s])), axis=0)
+    n = len(size)
     pairs = pair_lanes(
-        edges, data.order, data.courier, reach_s, size, room(2), caps.couriers_per_pair
+        edges,
+        np.isin(edges[:, 0] * n + edges[:, 1], close[:, 0] * n + close[:, 1]),
+        data.order,
+        data.courier,
+        reach_s,
+        size,
+        room(2),
+        caps.couriers_per_pair,
+        caps.orders_per_courier,
     )
     between = legs(pairs.pair[:, 0], pairs.pair[:, 1])
     found = [(pairs, *sequence_trips(data, pairs, between))]
     if caps.max_orders == MAX_ORDERS:
         triples = triple_lanes(
-            triangles(edges, len(size)),
+            triangles(edges, n),
             pairs,
             found[0][1] >= 0,
             data.order,

@@ -37,19 +37,22 @@ class Lanes:
 
 def pair_lanes(
     edges: Ints,
+    mated: NDArray[np.bool_],
     order: Ints,
     courier: Ints,
     reach_s: Floats,
     size: Ints,
     room: Ints,
     couriers_per_bundle: int,
+    orders_per_courier: int,
 ) -> Lanes:
-    """Try every two mates with the nearest couriers that are candidates of both.
+    """Try every two mates with the nearest couriers, and every courier with its nearest orders.
 
     Parameters
     ----------
-    edges
-        (e, 2) mates.
+    edges, mated
+        (e, 2) couples of orders, and which of them are mates; the others are tried only with
+        couriers to whom both are among the nearest.
     order, courier
         (k,) candidate pairs, sorted by order, then courier.
     reach_s
@@ -58,7 +61,9 @@ def pair_lanes(
         (n,) size of each order, and (m,) what each courier has room for; couriers who may take only
         one order have no room here.
     couriers_per_bundle
-        Most couriers per two orders.
+        Most couriers per two mates, beside those to whom both are among the nearest.
+    orders_per_courier
+        How many orders are a courier's nearest.
     """
     n, m = len(size), len(room)
     start = np.searchsorted(order, np.arange(n + 1))
@@ -66,11 +71,33 @@ def pair_lanes(
     edge = np.repeat(np.arange(len(edges)), count)
     first = start[edges[edge, 0]] + ranks(count)
     second, found = _look_up(order * m + courier, edges[edge, 1] * m + courier[first])
+    near = np.zeros(len(order), np.bool_)
+    near[first_of_groups(courier, reach_s, orders_per_courier)] = True
     fits = found & (size[edges].sum(axis=1)[edge] <= room[courier[first]])
+    fits &= mated[edge] | (near[first] & near[second])
     edge, pair = edge[fits], np.column_stack((first, second))[fits]
-    kept = first_of_groups(edge, reach_s[pair].sum(axis=1), couriers_per_bundle)
-    own = np.arange(kept.size)[:, None]
-    return Lanes(edge[kept], pair[kept], own, int(edge.size - kept.size))
+    kept = near[pair].all(axis=1)
+    kept[first_of_groups(edge, reach_s[pair].sum(axis=1), couriers_per_bundle)] = True
+    lane = np.arange(int(kept.sum()))[:, None]
+    return Lanes(edge[kept], pair[kept], lane, int((~kept).sum()))
+
+
+def courier_couples(
+    order: Ints, courier: Ints, reach_s: Floats, room: Ints, orders_per_courier: int
+) -> Ints:
+    """Couple each courier's nearest orders with each other, (e, 2), where it has room at all.
+
+    Couriers in short supply get trips out of whatever lies near them, mates or not.
+    """
+    able = np.flatnonzero(room[courier] >= 0)
+    near = able[first_of_groups(courier[able], reach_s[able], orders_per_courier)]
+    near = near[np.argsort(courier[near], kind="stable")]
+    couples = []
+    for ahead in range(1, orders_per_courier):
+        same = courier[near[ahead:]] == courier[near[:-ahead]]
+        couples.append(np.column_stack((order[near[:-ahead]], order[near[ahead:]]))[same])
+    both = np.concatenate(couples) if couples else np.empty((0, 2), np.int64)
+    return np.unique(np.sort(both, axis=1), axis=0).reshape(-1, 2)
 
 
 def triple_lanes(

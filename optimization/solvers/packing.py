@@ -22,7 +22,7 @@ from optimization.stop import Deadline
 
 CLOSE = 5e-4
 """Gap, against the absolute costs of the chosen columns, that is not worth the exact core."""
-CORE_S = 2.0
+CORE_S = 0.5
 """Seconds the mixed-integer engine may take where no deadline comes first."""
 ASCENTS = ((400, 1.0), (150, 0.3), (150, 0.3))
 """Rounds and first step of each price ascent; a search for better packings follows each."""
@@ -34,7 +34,8 @@ FIRST_CANDIDATES_PER_ORDER = 4
 CORE_PER_ORDER = 4
 """Columns of least slack, per order, given to the mixed-integer engine where not all can be."""
 SMALL_CORE = 500
-"""A core so small that it is always solved, whatever the gap."""
+"""A core so small that it is always solved to the end, whatever the gap, unless the deadline
+comes first."""
 LARGEST_CORE = 4000
 """Most columns given to the mixed-integer engine."""
 COVERAGE_ROUNDS = 400
@@ -123,7 +124,7 @@ class PackingSolver:
     close
         Gap that is good enough without the mixed-integer engine.
     core_s
-        Seconds for that engine at most; 0 for never.
+        Seconds for that engine at most on more than a few hundred columns; 0 for never.
     pool
         Where it runs; a pool of this package's workers by default.
     """
@@ -183,7 +184,9 @@ class PackingSolver:
             most = min(LARGEST_CORE, CORE_PER_ORDER * len(columns.leave))
             ranked = np.argsort(prices.slack, kind="stable")
             core = np.union1d(ranked[:most], search.chosen)
-        due = min(Deadline.after(self.core_s), deadline, key=lambda d: d.at_s)
+        # A small core takes milliseconds, but the engine may still be starting.
+        own = Deadline.after(None if core.size <= SMALL_CORE else self.core_s)
+        due = min(own, deadline, key=lambda d: d.at_s)
         answer = solve_core(columns, core, search.cap, self.pool, due)
         if answer.chosen is not None:
             search.offer(answer.chosen)
@@ -198,6 +201,9 @@ class PackingSolver:
 
     def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
         """Find the least that any packing leaves among the columns that could leave less."""
+        if not search.leaving_less.size:
+            search.least_left = search.left
+            return
         columns = search.columns.for_coverage(1)
         answer = solve_core(columns, search.leaving_less, columns.leave, self.pool, deadline)
         if answer.chosen is not None and answer.optimal:

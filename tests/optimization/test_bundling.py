@@ -184,7 +184,11 @@ def test_chunks_and_blocks_do_not_change_the_answer(monkeypatch):
 def test_caps_say_what_they_cut():
     world = World(7, n=20, m=15, tight=False)
     whole = world.columns()
-    few = world.columns(replace(CAPS, mates_per_order=2, couriers_per_pair=2))
+    few = world.columns(replace(CAPS, mates_per_order=2, couriers_per_pair=2, orders_per_courier=1))
+    couriers = replace(CAPS, mates_per_order=1, orders_per_courier=4, max_ready_gap_s=1e9)
+    assert len(world.columns(couriers)) > len(
+        world.columns(replace(couriers, orders_per_courier=1))
+    )
     assert whole.counts["pairs cut"] == whole.counts["mates cut"] == 0
     assert few.counts["mates cut"] > 0
     assert few.counts["pairs cut"] > 0
