@@ -34,8 +34,9 @@ FIRST_CANDIDATES_PER_ORDER = 4
 CORE_PER_ORDER = 4
 """Columns of least slack, per order, given to the mixed-integer engine where not all can be."""
 SMALL_CORE = 500
-"""A core so small that it is always solved to the end, whatever the gap, unless the deadline
-comes first."""
+"""A core so small that it is always solved, whatever the gap."""
+START_S = 3.0
+"""Seconds a small core may take, the start of the engine included."""
 LARGEST_CORE = 4000
 """Most columns given to the mixed-integer engine."""
 COVERAGE_ROUNDS = 400
@@ -185,8 +186,8 @@ class PackingSolver:
             ranked = np.argsort(prices.slack, kind="stable")
             core = np.union1d(ranked[:most], search.chosen)
         # A small core takes milliseconds, but the engine may still be starting.
-        own = Deadline.after(None if core.size <= SMALL_CORE else self.core_s)
-        due = min(own, deadline, key=lambda d: d.at_s)
+        own_s = max(self.core_s, START_S) if core.size <= SMALL_CORE else self.core_s
+        due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s)
         answer = solve_core(columns, core, search.cap, self.pool, due)
         if answer.chosen is not None:
             search.offer(answer.chosen)

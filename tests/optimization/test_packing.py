@@ -195,3 +195,23 @@ def test_pairs_that_add_up_are_not_a_packing():
     problem = packing(np.random.default_rng(0)).replace(one_column_per_courier=False)
     with pytest.raises(SolverError, match="one column per courier"):
         PackingSolver().solve(scalarize(problem, WEIGHTS), NEVER)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_bound_on_a_large_packing_is_kept_with_a_valid_bound(share):
+    """Beyond what the general engine takes: prices on the bounded term find a plan inside."""
+    problem = packing(np.random.default_rng(5), n=60, m=60, k=12_000)
+    rng = np.random.default_rng(6)
+    minutes = Term.linear("minutes", "min", 1, rng.integers(1, 60, problem.n_columns),
+                          problem.max_orders)  # fmt: skip
+    problem = problem.replace(terms=(*problem.terms, minutes))
+    free = solve(problem, WEIGHTS)
+    fastest = solve(problem, Weights({"minutes": 1.0}))
+    assert free.coverage == fastest.coverage
+    high, low = (problem.term_values(s.columns)["minutes"] for s in (free, fastest))
+    limit = low + share * (high - low)
+    found = solve(problem, WEIGHTS, bounds={"minutes": limit})
+    assert problem.term_values(found.columns)["minutes"] <= limit
+    assert free.bound <= found.bound <= found.objective
+    assert found.coverage == free.coverage
+    assert found.objective < scalarize(problem, WEIGHTS).objective(fastest.columns)
