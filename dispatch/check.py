@@ -30,6 +30,7 @@ def check_plan(
     return [
         *_accounting(plan, snapshot),
         *_offers(plan, snapshot, rules),
+        *_whole(plan, snapshot),
         *_routes(plan, snapshot, rules),
         *_travel(plan, snapshot, travel),
     ]
@@ -104,6 +105,26 @@ def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[s
             yield f"courier {name}: more orders than its capacity"
         if courier.load_size + sum(o.size for o in taken) > courier.capacity.size:
             yield f"courier {name}: more size than its capacity"
+
+
+def _whole(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
+    """Find bundles offered beside something else, and offers that misstate their own trip."""
+    offers = Counter(offer.courier_id for offer in plan.offers)
+    routes = {route.courier_id: route for route in plan.routes}
+    for offer in plan.offers:
+        if len(offer.order_ids) > 1 and offers[offer.courier_id] > 1:
+            yield f"courier {offer.courier_id}: a bundle and other offers, several offers at once"
+        route = routes.get(offer.courier_id)
+        stops = [s for s in route.stops if not s.accepted] if route is not None else []
+        mine = [s for s in stops if s.order_id in offer.order_ids]
+        pickups = [s.at for s in mine if s.kind is StopKind.PICKUP]
+        doors = [s.at for s in mine if s.kind is StopKind.DROPOFF]
+        if not pickups or not doors:
+            continue  # reported with the routes
+        said = (offer.pickup_in_s, offer.door_in_s)
+        done = (min(pickups) - snapshot.now, max(doors) - snapshot.now)
+        if any(abs(timedelta(seconds=s) - d) > _SLACK for s, d in zip(said, done, strict=True)):
+            yield f"offer {offer.offer_id}: pickup_in_s or door_in_s is not that of its route"
 
 
 def _pair_faults(offer: Offer, order: Order, courier: Courier) -> Iterator[str]:

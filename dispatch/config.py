@@ -1,6 +1,7 @@
 """Every parameter of a dispatch, with its default, in frozen dataclasses; loadable from one TOML.
 
-The TOML has one table per class (`[candidates]`, `[objective]`, `[offers]`); what it leaves out
+The TOML has one table per class (`[candidates]`, `[bundles]`, `[objective]`,
+`[offers]`); what it leaves out
 keeps its default, what it misspells is an error. The configuration's hash is part of every plan.
 """
 
@@ -43,6 +44,28 @@ class CandidateRules:
     max_pickup_m: Annotated[float, Field(gt=0, le=200_000)] = 15_000.0
     max_new_orders: Annotated[int, Field(ge=1, le=3)] = 2
     shift_covers: Literal["dropoff", "pickup"] = "dropoff"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleRules:
+    """Which orders may be offered together, taken or refused whole.
+
+    Of two or three orders (`candidates.max_new_orders`) with their best stop sequence. Each order
+    looks for `mates_per_order` others that lengthen its trip least and are ready within
+    `max_ready_gap_s` of it, tried with the `couriers_per_pair` or `couriers_per_triple` nearest
+    couriers; each courier is tried with its `orders_per_courier` nearest orders by twos besides.
+    Not `enabled`: a courier's orders are separate offers, priced as if alone and timed
+    together afterwards.
+    """
+
+    __pydantic_config__ = STRICT
+
+    enabled: bool = False
+    mates_per_order: Annotated[int, Field(ge=1, le=50)] = 6
+    couriers_per_pair: Annotated[int, Field(ge=1, le=1000)] = 12
+    couriers_per_triple: Annotated[int, Field(ge=1, le=1000)] = 8
+    orders_per_courier: Annotated[int, Field(ge=1, le=50)] = 10
+    max_ready_gap_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +118,7 @@ class DispatchConfig:
 
     policy_id: Annotated[str, Field(min_length=1, max_length=64)] = "default"
     candidates: CandidateRules = field(default_factory=CandidateRules)
+    bundles: BundleRules = field(default_factory=BundleRules)
     objective: Objective = field(default_factory=Objective)
     offers: OfferRules = field(default_factory=OfferRules)
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11

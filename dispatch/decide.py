@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
 from dispatch.config import DispatchConfig, Objective
 from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
-from dispatch.formulate import expected_time_s, formulate
+from dispatch.formulate import expected_time_s, formulate, formulate_bundles, padded
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import FrontierPoint, FrontierReport, SolverReport
@@ -39,17 +40,42 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """Chosen pairs with their timed trips, and what is proven about the choice.
+    """Offers with their timed trips, and what is proven about the choice.
 
-    `propensity` is the chance with which each chosen pair was chosen, shape as `chosen`.
+    Attributes
+    ----------
+    problem
+        What was chosen from.
+    columns
+        Its chosen columns, one offer each, shape (o,).
+    offered
+        Candidate pairs of each offer, padded with -1, shape (o, 3).
+    probability
+        Chance that each offer is taken, shape (o,).
+    propensity
+        Chance with which the policy makes each offer, shape (o,).
+    trips, report, frontier
+        The couriers' timed trips; who answered and what is proven; the frontier where asked for.
     """
 
     problem: AssignmentProblem
-    chosen: Ints
+    columns: Ints
+    offered: Ints
+    probability: Floats
     propensity: Floats
     trips: list[Trips]
     report: SolverReport
     frontier: FrontierReport | None
+
+    @property
+    def chosen(self) -> Ints:
+        """Candidate pairs of all offers, offer by offer, shape (c,)."""
+        return self.offered[self.offered >= 0]
+
+    @property
+    def chance(self) -> Floats:
+        """Chance that the offer of each chosen pair is taken, shape (c,)."""
+        return np.repeat(self.probability, (self.offered >= 0).sum(axis=1))
 
 
 def display_weights(objective: Objective, point: ByWeights | None = None) -> dict[str, float]:
@@ -76,12 +102,13 @@ def decide(
     include_frontier: bool = False,
     progress: Progress | None = None,
 ) -> Decision:
-    """Choose pairs at an operating point.
+    """Choose offers at an operating point.
 
-    A courier whose joint trip breaks its shift or range is limited to one order and the problem
-    is solved again; single orders were tested as pairs, so this ends. The first bound stays valid,
-    because each limit only takes plans away. A bound on delivery time holds for the timed trips:
-    where pairs added up were faster than those, it is tightened by the difference and asked again.
+    Bundles are timed before they are chosen. Where single pairs are added up instead, a courier
+    whose joint trip breaks its shift or range is limited to one order and the problem is solved
+    again; single orders were tested as pairs, so this ends. The first bound stays valid, because
+    each limit only takes plans away. A bound on delivery time then holds for the timed trips: where
+    pairs added up were faster than those, it is tightened by the difference and asked again.
 
     Raises
     ------
@@ -100,7 +127,7 @@ def decide(
     tightened_s, fastest_s = 0.0, np.inf
     while True:
         with watch.stage("problem"):
-            problem = formulate(ready.tables, ready.pairs, ready.costs, config, single)
+            problem = make_problem(ready, config, single)
         frontier: Frontier | None = None
         if include_frontier or isinstance(point, AtKnee):
             with watch.stage("frontier"):
@@ -124,22 +151,17 @@ def decide(
                 scale=solution.scale,
             ).raise_if_faulty()
         with watch.stage("routes"):
-            trips = time_trips(
-                ready.tables,
-                ready.free,
-                ready.pairs,
-                solution.columns,
-                ready.travel,
-                config.candidates,
-            )
+            trips = _trips(ready, solution.columns, config)
         bound = solution.bound / solution.scale
         first_bound = bound if first_bound is None else first_bound
         broken = np.concatenate(
             [t.courier[~t.feasible] for t in trips] or [np.empty(0, dtype=np.int64)]
         )
-        if isinstance(point, ByBound) and point.objective == "delivery_time" and not len(broken):
+        estimated = ready.bundles is None
+        if estimated and _bounds_time(point) and not len(broken):
             door_in = handover_in_s(ready.pairs, trips, ready.tables.now_s, at_door=True)
-            time_s = expected_time_s(ready.pairs, ready.costs, solution.columns, door_in)
+            chosen, chance = solution.columns, ready.costs.probability[solution.columns]
+            time_s = expected_time_s(ready.pairs, ready.costs, chosen, chance, door_in)
             fastest_s = min(fastest_s, time_s)
             if time_s > 60 * point.limit:
                 tightened_s += time_s - 60 * point.limit + _TIGHTEN_S
@@ -147,9 +169,56 @@ def decide(
         if not len(broken):
             report = _report(ready, problem, solution, used, point, first_bound, len(single))
             shown = None if frontier is None else frontier_report(frontier, weights)
-            sure = np.ones(len(solution.columns))
-            return Decision(problem, solution.columns, sure, trips, report, shown)
+            offered, probability = _offers(ready, solution.columns)
+            return Decision(
+                problem=problem,
+                columns=solution.columns,
+                offered=offered,
+                probability=probability,
+                propensity=np.ones(len(offered)),
+                trips=trips,
+                report=report,
+                frontier=shown,
+            )
         single = np.union1d(single, broken)
+
+
+def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> AssignmentProblem:
+    """Build the problem of the pairs, or of pairs and bundles where there are any.
+
+    Couriers in `single` may take one added-up pair only.
+    """
+    if ready.bundles is None:
+        return formulate(ready.tables, ready.pairs, ready.costs, config, single)
+    return formulate_bundles(ready.tables, ready.pairs, ready.costs, ready.bundles, config)
+
+
+def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:
+    """Time the chosen columns: pairs by courier, bundles as they were enumerated."""
+    pairs, low = columns[columns < len(ready.pairs)], len(ready.pairs)
+    trips = time_trips(
+        ready.tables, ready.free, ready.pairs, pairs, ready.travel, config.candidates
+    )
+    for group in ready.bundles.bundles.trips if ready.bundles else ():
+        inside = columns[(columns >= low) & (columns < low + len(group))]
+        if inside.size:
+            trips.append(group[inside - low])
+        low += len(group)
+    return trips
+
+
+def _offers(ready: Prepared, columns: Ints) -> tuple[Ints, Floats]:
+    """Candidate pairs of the chosen columns, padded, and the chance of each."""
+    single = padded(np.arange(len(ready.pairs))[:, None])
+    if ready.bundles is None:
+        return single[columns], ready.costs.probability[columns]
+    member = np.concatenate((single, ready.bundles.pairs))
+    probability = np.concatenate((ready.costs.probability, ready.bundles.probability))
+    return member[columns], probability[columns]
+
+
+def _bounds_time(point: ByWeights | ByBound | AtKnee) -> TypeGuard[ByBound]:
+    return isinstance(point, ByBound) and point.objective == "delivery_time"
 
 
 def _sweep(
@@ -236,6 +305,7 @@ def _report(
         orders=int((~ready.tables.orders.locked).sum()),
         couriers=len(ready.tables.couriers),
         pairs=len(ready.pairs),
+        bundles=0 if ready.bundles is None else len(ready.bundles.bundles),
         message="; ".join(part for part in (solution.message, note) if part),
     )
 

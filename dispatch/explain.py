@@ -49,12 +49,24 @@ def why(plan: Plan, order_id: str, courier_id: str | None = None) -> str:
 def _why_offered(plan: Plan, offer: Offer, order_id: str) -> str:
     place = next(r for r in plan.routes if r.courier_id == offer.courier_id)
     new = [s for s in place.stops if s.kind is StopKind.DROPOFF and not s.accepted]
-    shared = f", together with {len(new) - 1} more" if len(new) > 1 else ""
+    others = [name for name in offer.order_ids if name != order_id]
+    shared, whole, its = "", "", "Its"
+    if others:
+        shared, whole = f" together with {', '.join(others)}", " all of it or nothing"
+        its = "The bundle's"
+    elif len(new) > 1:
+        shared = f", together with {len(new) - 1} more"
+    minutes = {
+        s.kind: (s.at - plan.decided_for).total_seconds() / 60
+        for s in place.stops
+        if s.order_id == order_id and not s.accepted
+    }
     lines = [
         f"Order {order_id} is offered to courier {offer.courier_id}{shared}: "
-        f"{offer.probability:.0%} likely to accept, picked up in {offer.pickup_in_s / 60:.0f} min, "
-        f"at the door in {offer.door_in_s / 60:.0f} min.",
-        f"Its cost is {offer.cost:+.3f} in the plan's weighted sum (lower is better; weights "
+        f"{offer.probability:.0%} likely to accept{whole}, "
+        f"picked up in {minutes[StopKind.PICKUP]:.0f} min, "
+        f"at the door in {minutes[StopKind.DROPOFF]:.0f} min.",
+        f"{its} cost is {offer.cost:+.3f} in the plan's weighted sum (lower is better; weights "
         + ", ".join(f"{name} {value:g}" for name, value in plan.solver.weights.items())
         + ").",
     ]

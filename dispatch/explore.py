@@ -6,6 +6,7 @@ import numpy as np
 
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
+from dispatch.formulate import padded
 from dispatch.prepare import Prepared
 from dispatch.routes import time_trips
 from dispatch.snapshot import snapshot_hash
@@ -51,7 +52,15 @@ def explore(ready: Prepared, decision: Decision, config: DispatchConfig) -> Deci
         report = replace(report, objective=objective, status="feasible", gap=gap)
     note = f"{len(swapped)} of {np.count_nonzero(count)} near-ties decided otherwise, at random"
     report = replace(report, message="; ".join(part for part in (report.message, note) if part))
-    return replace(decision, chosen=columns, propensity=propensity, trips=trips, report=report)
+    return replace(
+        decision,
+        columns=columns,
+        offered=padded(columns[:, None]),
+        probability=ready.costs.probability[columns],
+        propensity=propensity,
+        trips=trips,
+        report=report,
+    )
 
 
 def _weight(decision: Decision, term: Term) -> float:

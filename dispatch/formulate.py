@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dispatch.bundling import Bundles
 from dispatch.config import DispatchConfig
 from dispatch.pairs import CandidatePairs
 from dispatch.tables import Floats, Ints, Tables
@@ -16,6 +17,7 @@ from optimization import (
 )
 
 NORMAL_ORDER = 1000  # coverage price of leaving one order of priority 1
+MOST_ORDERS = 3  # in one bundle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +33,28 @@ class Costs:
     late_s: Floats
     wait_s: Floats
     wait_late_s: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredBundles:
+    """Bundles and the chance that the courier takes each, shape (b,)."""
+
+    bundles: Bundles
+    probability: Floats
+
+    @property
+    def pairs(self) -> Ints:
+        """Candidate pairs of each bundle, padded with -1, shape (b, 3)."""
+        return np.concatenate(
+            [padded(trips.pairs) for trips in self.bundles.trips]
+            or [np.empty((0, MOST_ORDERS), dtype=np.int64)]
+        )
+
+
+def padded(pairs: Ints) -> Ints:
+    """Widen rows of candidate pairs to `MOST_ORDERS` with -1."""
+    missing = MOST_ORDERS - pairs.shape[1]
+    return np.pad(pairs, ((0, 0), (0, missing)), constant_values=-1)
 
 
 def price(
@@ -132,6 +156,64 @@ def formulate(
     )
 
 
+def formulate_bundles(
+    tables: Tables,
+    pairs: CandidatePairs,
+    costs: Costs,
+    scored: ScoredBundles,
+    config: DispatchConfig,
+) -> AssignmentProblem:
+    """Build the problem of one column per courier: every candidate pair alone, then the bundles.
+
+    Nothing is estimated: each column's times are those of its stop sequence.
+    """
+    orders, couriers = tables.orders, tables.couriers
+    member = np.concatenate((padded(np.arange(len(pairs))[:, None]), scored.pairs))
+    count = (member >= 0).sum(axis=1)
+    ptr = np.concatenate(([0], np.cumsum(count)))
+    order = pairs.order[member[member >= 0]]
+    courier = pairs.courier[member[:, 0]]
+    probability = np.concatenate((costs.probability, scored.probability))
+    max_orders = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
+    max_orders[np.bincount(courier, minlength=len(couriers)) == 0] = 0
+    coverable = min(len(np.unique(pairs.order)), int(max_orders.sum()))
+    late = np.concatenate((costs.late_s, scored.bundles.late_s))
+    waited = np.add.reduceat(costs.wait_late_s[order], ptr[:-1]) if len(pairs) else late
+    return AssignmentProblem(
+        n_orders=len(orders),
+        n_couriers=len(couriers),
+        column_courier=courier.astype(np.int32),
+        column_ptr=ptr,
+        column_order=order.astype(np.int32),
+        order_size=orders.size,
+        max_orders=max_orders,
+        max_size=couriers.free_size,
+        leave=np.where(orders.locked, 0, NORMAL_ORDER * orders.priority),
+        terms=(
+            acceptance_term(probability, count, max_orders),
+            delivery_time_term(
+                probability,
+                np.concatenate((costs.door_in_s, scored.bundles.door_in_s)),
+                costs.wait_s,
+                np.zeros(len(couriers)),
+                max_orders,
+                order,
+                ptr,
+            ),
+            Term.linear(
+                "lateness",
+                "s",
+                1000,
+                np.rint(1000 * probability * (late - waited)).astype(np.int64),
+                max_orders,
+                constant=round(1000 * float(costs.wait_late_s.sum())),
+            ),
+            spread_term(tables, config, max_orders, len(member), coverable),
+        ),
+        one_column_per_courier=True,
+    )
+
+
 def _queueing_s(pairs: CandidatePairs, probability: Floats, m: int) -> Floats:
     """Estimate the wait behind one order more of the same courier, shape (m,).
 
@@ -144,11 +226,14 @@ def _queueing_s(pairs: CandidatePairs, probability: Floats, m: int) -> Floats:
     return np.asarray(np.bincount(pairs.courier, probability * busy, minlength=m) / count)
 
 
-def expected_time_s(pairs: CandidatePairs, costs: Costs, chosen: Ints, door_in_s: Floats) -> float:
+def expected_time_s(
+    pairs: CandidatePairs, costs: Costs, chosen: Ints, probability: Floats, door_in_s: Floats
+) -> float:
     """Sum expected seconds to the door over all waiting orders, given when each offer's door is.
 
-    `door_in_s` is per pair, shape (k,); only the chosen ones are read.
+    `chosen` pairs and the `probability` of their offers have shape (c,); `door_in_s` is per pair,
+    shape (k,); only the chosen ones are read.
     """
     wait = costs.wait_s[pairs.order[chosen]]
-    gained = costs.probability[chosen] * (door_in_s[chosen] - wait)
+    gained = probability * (door_in_s[chosen] - wait)
     return float(costs.wait_s.sum() + gained.sum())

@@ -9,10 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from dispatch.availability import Availability, availability
+from dispatch.bundling import bundle_raw_columns, find_bundles
 from dispatch.columns import OfferContext, heading_off_deg, local_clock, raw_columns
 from dispatch.config import DispatchConfig
 from dispatch.domain import Snapshot
-from dispatch.formulate import Costs, price
+from dispatch.formulate import Costs, ScoredBundles, price
 from dispatch.pairs import CandidatePairs, find_pairs
 from dispatch.tables import Floats, Tables, tabulate
 from dispatch.travel import TravelTimes
@@ -49,7 +50,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A snapshot ready to be decided on."""
+    """A snapshot ready to be decided on; no bundles: pairs are added up."""
 
     snapshot: Snapshot
     tables: Tables
@@ -58,6 +59,7 @@ class Prepared:
     pairs: CandidatePairs
     columns: dict[str, Floats]
     costs: Costs
+    bundles: ScoredBundles | None
 
 
 def prepare(
@@ -74,12 +76,21 @@ def prepare(
         free = availability(tables, travel)
         pairs = find_pairs(tables, free, travel, config.candidates)
     with watch.stage("features"):
-        columns = raw_columns(pairs.trip, offer_context(snapshot, tables, pairs))
+        context = offer_context(snapshot, tables, pairs)
+        columns = raw_columns(pairs.trip, context)
     with watch.stage("probability"):
         probability = model.predict_proba(columns)
-    return Prepared(
-        snapshot, tables, travel, free, pairs, columns, price(tables, pairs, probability, config)
-    )
+    costs = price(tables, pairs, probability, config)
+    bundles = None
+    if config.bundles.enabled and config.candidates.max_new_orders > 1 and len(pairs):
+        with watch.stage("bundles"):
+            found = find_bundles(tables, free, travel, pairs, config.candidates, config.bundles)
+            more = bundle_raw_columns(tables, free, travel, context, columns, found)
+        with watch.stage("probability"):
+            chance = model.predict_proba(more) if len(found) else np.zeros(0)
+        bundles = ScoredBundles(found, chance)
+        columns = {name: np.concatenate((columns[name], more[name])) for name in columns}
+    return Prepared(snapshot, tables, travel, free, pairs, columns, costs, bundles)
 
 
 def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> OfferContext:

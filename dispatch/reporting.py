@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
 from dispatch.domain import StopKind
-from dispatch.formulate import expected_time_s, lateness
+from dispatch.formulate import expected_time_s, lateness, padded
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
@@ -30,7 +30,7 @@ from dispatch.routes import handover_in_s
 from dispatch.snapshot import Intake, snapshot_hash
 from dispatch.tables import Floats, Ints
 from models.uplift import AcceptanceClaim
-from optimization import fairness_measures
+from optimization import AssignmentProblem, fairness_measures
 
 _POINT: TypeAdapter[ByWeights | ByBound | AtKnee] = TypeAdapter(ByWeights | ByBound | AtKnee)
 _NAIVE = (
@@ -54,10 +54,13 @@ def make_plan(
     point: ByWeights | ByBound | AtKnee,
 ) -> Plan:
     """Write a decision down; the same input gives the same plan, ids included."""
-    snapshot = ready.snapshot
+    snapshot, pairs = ready.snapshot, ready.pairs
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
-    chosen = np.column_stack((ready.pairs.order, ready.pairs.courier))[decision.chosen]
-    identity = "\n".join((*hashes, _POINT.dump_json(point).decode(), repr(chosen.tolist())))
+    chosen = [
+        (pairs.order[row].tolist(), int(pairs.courier[row[0]]))
+        for row in (offer[offer >= 0] for offer in decision.offered)
+    ]
+    identity = "\n".join((*hashes, _POINT.dump_json(point).decode(), repr(chosen)))
     decision_id = hashlib.sha256(identity.encode()).hexdigest()[:32]
     door_in = handover_in_s(ready.pairs, decision.trips, ready.tables.now_s, at_door=True)
     return Plan(
@@ -86,15 +89,18 @@ def _moment(epoch_s: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=epoch_s)
 
 
-def _pair_cost(ready: Prepared, decision: Decision) -> Floats:
-    """Weighted sum that each pair alone adds to a plan without it, shape (k,)."""
+def _column_cost(decision: Decision) -> Floats:
+    """Weighted sum that each column alone adds to a plan without it, shape (k,)."""
     problem, weights = decision.problem, decision.report.weights
-    cost = np.zeros(len(ready.pairs))
-    first = problem.slot_ptr[:-1][ready.pairs.courier]
+    cost = np.zeros(problem.n_columns)
+    first = problem.slot_ptr[:-1][problem.column_courier]
     for term in problem.terms:
         per_unit = weights[term.name] / (60.0 if term.unit == "s" else 1.0)
-        marginal = np.append(term.marginal, 0)[np.minimum(first, len(term.marginal))]
-        cost += per_unit * (term.column + marginal) / term.scale
+        price = np.concatenate(([0], np.cumsum(term.marginal)))
+        # A courier without room has columns but no slots.
+        last = np.minimum(first + problem.orders_per_column, len(term.marginal))
+        separable = price[last] - price[np.minimum(first, len(term.marginal))]
+        cost += per_unit * (term.column + separable) / term.scale
     return cost
 
 
@@ -107,57 +113,84 @@ def _offers(
 ) -> tuple[Offer, ...]:
     pairs, snapshot = ready.pairs, ready.snapshot
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
-    cost = _pair_cost(ready, decision)
+    cost = _column_cost(decision)
     pickup_in = handover_in_s(pairs, decision.trips, ready.tables.now_s, at_door=False)
-    by_order = np.argsort(pairs.order[decision.chosen], kind="stable")
-    chosen, propensity = decision.chosen[by_order], decision.propensity[by_order]
+    member, chance, ends_s = _all_columns(ready)
+    by_first_order = np.argsort(pairs.order[decision.offered[:, 0]], kind="stable")
     taken: dict[int, list[str]] = defaultdict(list)
-    for c in chosen.tolist():
+    for c in sorted(decision.chosen.tolist()):  # pairs are sorted by order
         taken[int(pairs.courier[c])].append(order_ids[pairs.order[c]])
     expires = snapshot.now + timedelta(seconds=config.offers.expires_after_s)
-    rivals = _rival_columns(pairs.order, chosen, cost, config.offers.rivals)
-    now_s = ready.tables.now_s
+    rivals = _rival_columns(
+        decision.problem, decision.columns[by_first_order], cost, config.offers.rivals
+    )
 
     def rival(c: int) -> Rival:
-        j = int(pairs.courier[c])
+        j = int(pairs.courier[member[c, 0]])
         return Rival(
             courier_id=courier_ids[j],
-            probability=float(ready.costs.probability[c]),
-            pickup_in_s=float(pairs.timing.picked_up_s[c] - now_s),
-            door_in_s=float(ready.costs.door_in_s[c]),
+            probability=float(chance[c]),
+            pickup_in_s=float(ends_s[c, 0]),
+            door_in_s=float(ends_s[c, 1]),
             cost=float(cost[c]),
             offered=tuple(taken.get(j, ())),
         )
 
-    return tuple(
-        Offer(
+    def offer(number: int, row: int) -> Offer:
+        mine, column = decision.offered[row], int(decision.columns[row])
+        mine = mine[mine >= 0]
+        orders = pairs.order[mine]
+        return Offer(
             offer_id=f"{decision_id[:12]}-{number}",
-            order_ids=(order_ids[pairs.order[c]],),
-            courier_id=courier_ids[pairs.courier[c]],
+            order_ids=tuple(order_ids[i] for i in orders.tolist()),
+            courier_id=courier_ids[pairs.courier[mine[0]]],
             rank=1,
             expires_at=expires,
-            probability=float(ready.costs.probability[c]),
-            propensity=chance,
-            pickup_in_s=float(pickup_in[c]),
-            door_in_s=float(door_in[c]),
-            cost=float(cost[c]),
-            considered=_considered(ready, int(pairs.order[c])),
-            rivals=tuple(rival(r) for r in rivals[c]),
+            probability=float(decision.probability[row]),
+            propensity=float(decision.propensity[row]),
+            pickup_in_s=float(pickup_in[mine].min()),
+            door_in_s=float(door_in[mine].max()),
+            cost=float(cost[column]),
+            considered=_considered(ready, int(orders[np.argmin(pairs.feasible[orders])])),
+            rivals=tuple(rival(r) for r in rivals[column]),
         )
-        for number, (c, chance) in enumerate(
-            zip(chosen.tolist(), propensity.tolist(), strict=True), start=1
-        )
+
+    return tuple(offer(n, row) for n, row in enumerate(by_first_order.tolist(), start=1))
+
+
+def _all_columns(ready: Prepared) -> tuple[Ints, Floats, Floats]:
+    """Pairs (k, 3), chance (k,) and seconds to the first pickup and the last door (k, 2)."""
+    pairs, now_s = ready.pairs, ready.tables.now_s
+    member = [padded(np.arange(len(pairs))[:, None])]
+    chance = [ready.costs.probability]
+    ends = [np.column_stack((pairs.timing.picked_up_s - now_s, ready.costs.door_in_s))]
+    if ready.bundles is not None:
+        member.append(ready.bundles.pairs)
+        chance.append(ready.bundles.probability)
+        for trips in ready.bundles.bundles.trips:
+            ends.append(trips.event_s[:, [0, -1]] - now_s)
+    return np.concatenate(member), np.concatenate(chance), np.concatenate(ends)
+
+
+def _rival_columns(
+    problem: AssignmentProblem, chosen: Ints, cost: Floats, count: int
+) -> dict[int, list[int]]:
+    """List each chosen column's `count` cheapest rivals for the same orders."""
+    ptr, orders = problem.column_ptr, problem.column_order
+    width = int(problem.orders_per_column.max(initial=1))
+    place = ptr[:-1, None] + np.arange(width)
+    table = np.where(
+        place < ptr[1:, None], np.append(orders, -1)[np.minimum(place, len(orders))], -1
     )
-
-
-def _rival_columns(order: Ints, chosen: Ints, cost: Floats, count: int) -> dict[int, list[int]]:
-    """List each chosen pair's `count` cheapest rivals for the same order."""
-    start = np.searchsorted(order, order[chosen], side="left")
-    end = np.searchsorted(order, order[chosen], side="right")
+    _, same = np.unique(np.sort(table, axis=1), axis=0, return_inverse=True)
+    same = same.ravel()
+    by_orders = np.lexsort((cost, same))
+    start = np.searchsorted(same[by_orders], same[chosen], side="left")
+    end = np.searchsorted(same[by_orders], same[chosen], side="right")
     rivals: dict[int, list[int]] = {}
     for c, first, last in zip(chosen.tolist(), start.tolist(), end.tolist(), strict=True):
-        ranked = first + np.argsort(cost[first:last], kind="stable")[: count + 1]
-        rivals[c] = [r for r in ranked.tolist() if r != c][:count]
+        ranked = by_orders[first : min(last, first + count + 1)].tolist()
+        rivals[c] = [r for r in ranked if r != c][:count]
     return rivals
 
 
@@ -245,13 +278,13 @@ def _objectives(
 ) -> Objectives:
     tables, costs, chosen = ready.tables, ready.costs, decision.chosen
     orders, couriers = tables.orders, tables.couriers
-    order, p = ready.pairs.order[chosen], costs.probability[chosen]
+    order, p = ready.pairs.order[chosen], decision.chance
     waiting = max(int((~orders.locked).sum()), 1)
     late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s)
-    time_s = expected_time_s(ready.pairs, costs, chosen, door_in)
+    time_s = expected_time_s(ready.pairs, costs, chosen, p, door_in)
     late_s = costs.wait_late_s.sum() + (p * (late - costs.wait_late_s[order])).sum()
     spread = decision.problem.term("fairness")
-    values = decision.problem.term_values(chosen)
+    values = decision.problem.term_values(decision.columns)
     given = np.bincount(ready.pairs.courier[chosen], minlength=len(couriers))
     hours = np.maximum(couriers.online_s, config.objective.online_floor_s) / 3600
     done = couriers.past_orders + couriers.load_orders + given

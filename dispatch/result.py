@@ -56,6 +56,9 @@ class Rival:
 class Offer:
     """One live offer: these orders to this courier, taken or refused whole.
 
+    Of a bundle, `pickup_in_s` is the first pickup and `door_in_s` the last door, `considered` is
+    how the couriers fared for the order that fewest could take, and the rivals are couriers who
+    could have taken the same orders together.
     `propensity` is the chance with which the policy makes this very offer (1 unless it explores);
     `override` is who replaced it by hand, if anybody did.
     """
@@ -181,7 +184,8 @@ class SolverReport:
     """Who answered, why it stopped, and what is proven.
 
     Objective and bound are of the weighted sum as solved (`mode`), over the candidates considered;
-    `weights` are raw: per order, per minute, per minute late, per unit of spread.
+    `weights` are raw: per order, per minute, per minute late, per unit of spread. `bundles` counts
+    the columns of several orders chosen from, beside `pairs` of one.
     """
 
     __pydantic_config__ = STRICT
@@ -199,6 +203,7 @@ class SolverReport:
     orders: int
     couriers: int
     pairs: int
+    bundles: int = 0
     message: str = ""
 
 
@@ -329,11 +334,14 @@ class Plan:
     def summary(self) -> str:
         """Say in a few lines what was decided and how sure it is."""
         o, s = self.objectives, self.solver
-        waiting = len(self.offers) + len(self.unassigned) + len(self.held)
+        offered = sum(len(f.order_ids) for f in self.offers)
+        waiting = offered + len(self.unassigned) + len(self.held)
+        bundled = sum(len(f.order_ids) > 1 for f in self.offers)
+        together = f" ({bundled} bundles)" if bundled else ""
         return "\n".join(
             [
-                f"{sum(len(f.order_ids) for f in self.offers)} of {waiting} waiting orders offered "
-                f"to {len(self.routes)} couriers, {len(self.unassigned)} unassigned, "
+                f"{offered} of {waiting} waiting orders offered to {len(self.routes)} couriers"
+                f"{together}, {len(self.unassigned)} unassigned, "
                 f"{len(self.locked)} locked by pending offers",
                 f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
                 f"naive {o.naive_acceptances:.1f}), "

@@ -4,7 +4,7 @@ Pairs are priced as if each order were taken alone; before a plan leaves, each c
 put into the best of all pickup-before-dropoff sequences and timed stop by stop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,10 @@ class Trips:
         The stops in sequence: order row and kind, shape (b, 2q).
     arrive_s, event_s, leave_s
         Epoch seconds of each stop, shape (b, 2q).
-    metres
-        Distance from where the courier is free to the last stop, shape (b,).
+    metres, first_m
+        Distance from where the courier is free to the last stop, and to the first, shape (b,).
+    ride_s
+        Seconds of riding from where the courier is free to the last stop, shape (b,).
     feasible
         Whether shift and range allow the whole trip, shape (b,).
     """
@@ -43,7 +45,15 @@ class Trips:
     event_s: Floats
     leave_s: Floats
     metres: Floats
+    first_m: Floats
+    ride_s: Floats
     feasible: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.courier)
+
+    def __getitem__(self, rows: Ints) -> "Trips":
+        return Trips(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def time_trips(
@@ -80,6 +90,64 @@ def handover_in_s(
     return moment - now_s
 
 
+def time_sequences(
+    tables: Tables,
+    free: Availability,
+    pairs: CandidatePairs,
+    group: Ints,
+    node: Ints,
+    travel: TravelTimes,
+    rules: CandidateRules,
+) -> Trips:
+    """Time given stop sequences.
+
+    Parameters
+    ----------
+    tables, free, pairs, travel, rules
+        As in `time_trips`.
+    group
+        Candidate pairs of each trip, all of one courier, shape (b, q).
+    node
+        Stops in sequence, shape (b, 2q): 1..q pick up, q+1..2q drop off the pair of that place.
+    """
+    orders, couriers = tables.orders, tables.couriers
+    b, q = group.shape
+    courier = pairs.courier[group[:, 0]] if b else np.zeros(0, np.int64)
+    order = np.take_along_axis(pairs.order[group], (node - 1) % q, axis=1)
+    is_pickup = node <= q
+    before = np.where(is_pickup, orders.pickup_before_s[order], orders.dropoff_before_s[order])
+    after = np.where(is_pickup, orders.pickup_after_s[order], orders.dropoff_after_s[order])
+    earliest = np.where(is_pickup, orders.ready_s[order], -np.inf)
+    legs = _along(tables, free, courier, order, is_pickup, travel)
+    arrive, event, leave = (np.empty((b, 2 * q)) for _ in range(3))
+    now = free.free_s[courier]
+    for k in range(2 * q):
+        arrive[:, k] = now + legs.seconds[:, k]
+        event[:, k] = np.maximum(arrive[:, k] + before[:, k], earliest[:, k])
+        now = leave[:, k] = event[:, k] + after[:, k]
+    metres = legs.metres.sum(axis=1)
+    if rules.shift_covers == "pickup":
+        covered = np.where(is_pickup, event, -np.inf).max(axis=1)
+    else:
+        covered = leave[:, -1]
+    # a courier without shift end or range (NaN) is never too late or too far
+    late = covered > couriers.shift_end_s[courier]
+    far = free.metres[courier] + metres > couriers.range_m[courier]
+    return Trips(
+        courier=courier,
+        pairs=group,
+        order=order,
+        is_pickup=is_pickup,
+        arrive_s=arrive,
+        event_s=event,
+        leave_s=leave,
+        metres=metres,
+        first_m=legs.metres[:, 0],
+        ride_s=legs.seconds.sum(axis=1),
+        feasible=~(late | far),
+    )
+
+
 def _time_group(
     tables: Tables,
     free: Availability,
@@ -104,30 +172,39 @@ def _time_group(
         orders.dropoff_before_s[order],
         orders.dropoff_after_s[order],
     )
-    trip = np.arange(b)[:, None]
-    node = best.node
-    came_from = np.concatenate((np.zeros((b, 1), dtype=np.int64), node[:, :-1]), axis=1)
-    metres = legs.metres.reshape(b, 2 * q + 1, 2 * q + 1)[trip, came_from, node].sum(axis=1)
-    is_pickup = node <= q
-    if rules.shift_covers == "pickup":
-        covered = np.where(is_pickup, best.event_s, -np.inf).max(axis=1)
-    else:
-        covered = best.leave_s[:, -1]
-    couriers = tables.couriers
-    # a courier without shift end or range (NaN) is never too late or too far
-    late = covered > couriers.shift_end_s[courier]
-    far = free.metres[courier] + metres > couriers.range_m[courier]
-    return Trips(
-        courier=courier,
-        pairs=group,
-        order=order[trip, (node - 1) % q],
-        is_pickup=is_pickup,
-        arrive_s=best.arrive_s,
-        event_s=best.event_s,
-        leave_s=best.leave_s,
-        metres=metres,
-        feasible=~(late | far),
+    return time_sequences(tables, free, pairs, group, best.node, travel, rules)
+
+
+def _along(
+    tables: Tables,
+    free: Availability,
+    courier: Ints,
+    order: Ints,
+    is_pickup: NDArray[np.bool_],
+    travel: TravelTimes,
+) -> Legs:
+    """Travel to every stop from the one before, shape (b, stops)."""
+    start, pickup, dropoff = free.place[courier], tables.orders.pickup, tables.orders.dropoff
+    stops = order.shape[1]
+    lat, lon, row = (
+        np.concatenate(
+            (
+                getattr(start, axis)[:, None],
+                np.where(is_pickup, getattr(pickup, axis)[order], getattr(dropoff, axis)[order]),
+            ),
+            axis=1,
+        )
+        for axis in ("lat", "lon", "row")
     )
+    who = np.repeat(courier, stops)
+    legs = travel.legs(
+        Points(lat[:, :-1].ravel(), lon[:, :-1].ravel(), row[:, :-1].ravel()),
+        Points(lat[:, 1:].ravel(), lon[:, 1:].ravel(), row[:, 1:].ravel()),
+        tables.couriers.kind[who],
+        tables.couriers.speed_mps[who],
+    )
+    shape = order.shape
+    return Legs(legs.seconds.reshape(shape), legs.metres.reshape(shape))
 
 
 def _between_stops(

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dispatch.config import DispatchConfig
-from dispatch.decide import Decision
-from dispatch.formulate import formulate
+from dispatch.decide import Decision, make_problem
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch
 from dispatch.tables import Floats, Ints
 from models import AcceptanceModel
@@ -45,11 +44,13 @@ def claim_of_plan(
         {t.name: display[t.name] / (60 if t.unit == "s" else 1) for t in problem.terms}
     )
     single = np.flatnonzero(problem.max_orders == 1)
+    scored = ready.costs.probability
+    if ready.bundles is not None:
+        scored = np.concatenate((scored, ready.bundles.probability))
 
     def pick(probability: Floats) -> Ints:
-        costs = replace(ready.costs, probability=probability)
-        own = formulate(ready.tables, ready.pairs, costs, config, single)
-        return solve(own, weights, deadline=deadline).columns
+        own = _rescored(ready, probability)
+        return solve(make_problem(own, config, single), weights, deadline=deadline).columns
 
     claim = claim_acceptance(
         Candidates(
@@ -57,8 +58,8 @@ def claim_of_plan(
             column=np.repeat(np.arange(problem.n_columns), problem.orders_per_column),
             n_orders=problem.n_orders,
         ),
-        ready.costs.probability,
-        decision.chosen,
+        scored,
+        decision.columns,
         fold_probabilities(model, ready.columns),
         pick,
         level_rows=level_rows(model),
@@ -66,3 +67,14 @@ def claim_of_plan(
     )
     # a fold that was cut short chose less well than the plan did, and shows too little optimism
     return None if deadline.expired else claim
+
+
+def _rescored(ready: Prepared, probability: Floats) -> Prepared:
+    """Put other probabilities to the columns: the pairs', then the bundles'."""
+    pairs = len(ready.pairs)
+    bundles = ready.bundles
+    return replace(
+        ready,
+        costs=replace(ready.costs, probability=probability[:pairs]),
+        bundles=None if bundles is None else replace(bundles, probability=probability[pairs:]),
+    )

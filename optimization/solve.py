@@ -10,6 +10,7 @@ import numpy as np
 
 from optimization.errors import SolverError
 from optimization.lagrange import bounded_flow
+from optimization.packing.bounded import bounded_packing
 from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize, trivial_bound
 from optimization.solution import Solution, Status, StopReason
@@ -17,6 +18,7 @@ from optimization.solvers.base import best_of, conclude
 from optimization.solvers.flow import flow_columns
 from optimization.solvers.greedy import greedy_columns
 from optimization.solvers.milp import MilpSolver
+from optimization.solvers.packing import LARGEST_CORE
 from optimization.solvers.registry import SOLVERS
 from optimization.stop import Deadline
 from optimization.structure import Kind, recognise
@@ -91,6 +93,8 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
                     started_s=started_s,
                     message=structure.reason,
                 )
+        if SOLVERS["packing"].can_solve(scalar):
+            return SOLVERS["packing"].solve(scalar, deadline)
         greedy = SOLVERS["greedy"].solve(scalar, deadline)
         found = _milp().solve(scalar, deadline, greedy, bound_value=bound_value)
     except SolverError as error:
@@ -146,6 +150,20 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         incumbent = _restated(scalar, replace(extremes[0], columns=columns), bound_value, started_s)
         if scalar.value(columns) <= bound_value:
             return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
+    if SOLVERS["packing"].can_solve(free) and scalar.problem.n_columns > LARGEST_CORE:
+        message = "no packing within the bounds was found"
+        if incumbent is None:
+            return _without_plan(
+                scalar, Status.UNKNOWN, start.coverage, attainable, message, started_s
+            )
+        columns = incumbent.columns
+        if len(scalar.bounds) == 1:
+            columns, bound_value = bounded_packing(
+                scalar, SOLVERS["packing"], start, incumbent, deadline
+            )
+        found = _restated(scalar, replace(incumbent, columns=columns), bound_value, started_s)
+        late = deadline.expired
+        return found if late else replace(found, stop_reason=StopReason.WORK_LIMIT)
     try:
         found = _milp().solve(
             scalar, deadline, incumbent, best_coverage=proven_coverage, bound_value=bound_value

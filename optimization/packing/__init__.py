@@ -1,0 +1,1 @@
+"""Parts of the set packing engine: columns by courier, prices, local search, exact core."""

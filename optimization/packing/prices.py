@@ -1,0 +1,167 @@
+"""Lagrangian prices on orders: a certified bound on every packing, and which columns matter.
+
+With a price lambda_i paid for serving order i, every packing costs at least
+sum_i lambda_i + sum_j min(0, min over the columns c of courier j of cost_c - sum_(i in c) lambda_i)
+as long as no lambda_i exceeds what leaving the order costs (the Lagrangian of "each order at most
+once"; Held and Karp, Mathematical Programming 1, 1971; Fisher, Management Science 27, 1981).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimization.compiled import compiled, compiler_present
+from optimization.packing.columns import Ints, PackingColumns
+from optimization.stop import Deadline
+
+Floats = NDArray[np.float64]
+
+PATIENCE = 15
+"""Rounds without a better bound before the step is shortened."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prices:
+    """Whole-numbered prices and what they prove.
+
+    Attributes
+    ----------
+    price
+        (n,) paid for serving each order, at most `cap`.
+    bound
+        Exact: no packing costs less, where leaving order i costs `cap[i]`.
+    slack
+        (k,) by how much a packing with the column must exceed `bound` at least.
+    rounds
+        Rounds of ascent made.
+    """
+
+    price: Ints
+    bound: int
+    slack: Ints
+    rounds: int
+
+
+def certify(columns: PackingColumns, price: Floats, cap: Ints, rounds: int = 0) -> Prices:
+    """Round prices to whole numbers and compute their bound exactly."""
+    whole = np.minimum(np.rint(price).astype(np.int64), cap)
+    reduced = columns.cost - np.append(whole, 0)[columns.orders].sum(axis=1)
+    best = np.minimum(_least(reduced, columns.ptr), 0)
+    slack = reduced - np.repeat(best, np.diff(columns.ptr))
+    bound = columns.constant + int(whole.sum()) + int(best.sum())
+    return Prices(whole, bound, slack, rounds)
+
+
+def ascend(
+    columns: PackingColumns,
+    start: Floats,
+    cap: Ints,
+    target: int,
+    rounds: int,
+    deadline: Deadline,
+    *,
+    step: float = 1.0,
+    near: int = 1,
+) -> Prices:
+    """Raise the bound by subgradient steps with momentum, sized by the distance to a known packing.
+
+    Step rule of Polyak (USSR Computational Mathematics and Mathematical Physics 9, 1969), the
+    direction smoothed as by Camerini, Fratta and Maffioli (Mathematical Programming Study 3, 1975).
+
+    Parameters
+    ----------
+    columns
+        What may be chosen.
+    start
+        (n,) first prices.
+    cap
+        (n,) price of leaving each order.
+    target
+        Value of a known packing.
+    rounds
+        Most rounds.
+    deadline
+        When to stop with what there is.
+    step
+        First step, against the one that would reach the target if the bound were linear.
+    near
+        Stop when the bound is less than this below the target: values differ by multiples of it.
+    """
+    n = len(cap)
+    price = np.minimum(start, cap)
+    best_price, best_bound = price.copy(), -np.inf
+    direction, step_factor, since = np.zeros(n), step, 0
+    cost = columns.cost.astype(np.float64)
+    orders = columns.orders.astype(np.int32)
+    respond = _respond_compiled if compiler_present() else _respond_arrays
+    pick = np.empty(columns.n_couriers, np.int64)
+    made = 0
+    while made < rounds and not deadline.expired:
+        made += 1
+        bound = (
+            columns.constant
+            + price.sum()
+            + respond(columns.ptr, orders, cost, np.append(price, 0.0), pick)
+        )
+        if bound > best_bound + 1e-7 * abs(best_bound if best_bound > -np.inf else bound):
+            best_price, since = price.copy(), 0
+        else:
+            since += 1
+        best_bound = max(best_bound, bound)
+        distance = target - bound
+        if target - best_bound < near or step_factor < 5e-3:
+            break
+        if since >= PATIENCE:
+            step_factor, since, price = 0.66 * step_factor, 0, best_price.copy()
+        short = 1.0 - columns.covered(pick[pick >= 0])
+        short[(short > 0) & (price >= cap)] = 0.0
+        direction = short + 0.3 * direction
+        length = float(direction @ direction)
+        if length < 1e-12:
+            break
+        price = np.minimum(price + step_factor * distance / length * direction, cap)
+    return certify(columns, best_price, cap, made)
+
+
+def _least(reduced: Ints, ptr: Ints) -> Ints:
+    """Least value of each courier's columns, (m,); 0 where it has none."""
+    least = np.zeros(len(ptr) - 1, reduced.dtype)
+    some = np.flatnonzero(np.diff(ptr))
+    if some.size:
+        least[some] = np.minimum.reduceat(reduced, ptr[some])
+    return least
+
+
+@compiled
+def _respond_compiled(
+    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, pick: Ints
+) -> float:
+    """Let every courier pick its cheapest column at these prices; add up what they cost."""
+    total = 0.0
+    for j in range(ptr.size - 1):
+        best, chosen = 0.0, -1
+        for c in range(ptr[j], ptr[j + 1]):
+            reduced = cost[c]
+            for place in range(orders.shape[1]):
+                reduced -= price[orders[c, place]]
+            if reduced < best:
+                best, chosen = reduced, c
+        total += best
+        pick[j] = chosen
+    return total
+
+
+def _respond_arrays(
+    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, pick: Ints
+) -> float:
+    """Let every courier pick, in array code."""
+    reduced = cost - price[orders].sum(axis=1)
+    ranked = np.lexsort((reduced, np.repeat(np.arange(ptr.size - 1), np.diff(ptr))))
+    some = np.flatnonzero(np.diff(ptr))
+    pick[:] = -1
+    first = ranked[ptr[some]]
+    pick[some[reduced[first] < 0]] = first[reduced[first] < 0]
+    return float(np.minimum(reduced[first], 0.0).sum())

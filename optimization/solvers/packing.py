@@ -1,0 +1,276 @@
+"""Set packing over bundle columns: prices, a certified bound, local search, and an exact core."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimization.errors import SolverError
+from optimization.packing.columns import Ints, PackingColumns
+from optimization.packing.core import solve_core
+from optimization.packing.local import greedy, improve
+from optimization.packing.prices import Prices, ascend
+from optimization.problem import LARGEST
+from optimization.scalar import ScalarProblem
+from optimization.solution import Solution, StopReason
+from optimization.solvers.base import conclude
+from optimization.solvers.pool import WorkerPool
+from optimization.stop import Deadline
+
+CLOSE = 5e-4
+"""Gap, against the absolute costs of the chosen columns, that is not worth the exact core."""
+CORE_S = 0.5
+"""Seconds the mixed-integer engine may take where no deadline comes first."""
+ASCENTS = ((400, 1.0), (150, 0.3), (150, 0.3))
+"""Rounds and first step of each price ascent; a search for better packings follows each."""
+CANDIDATES_PER_ORDER = 12
+"""Columns of least slack, per order, that the local search inserts."""
+PASSES = 2
+FIRST_CANDIDATES_PER_ORDER = 4
+"""The same before there are prices, when what is cheap says little."""
+CORE_PER_ORDER = 4
+"""Columns of least slack, per order, given to the mixed-integer engine where not all can be."""
+SMALL_CORE = 500
+"""A core so small that it is always solved, whatever the gap."""
+START_S = 3.0
+"""Seconds a small core may take, the start of the engine included."""
+LARGEST_CORE = 4000
+"""Most columns given to the mixed-integer engine."""
+COVERAGE_ROUNDS = 400
+COVERAGE_SCALE = 1000
+"""Steps per unit of `leave` in which coverage is priced, so that rounding prices costs little."""
+SPREADS = 3
+"""Price of leaving an order against the distance between the dearest and the cheapest column."""
+
+
+@dataclass(slots=True, eq=False)
+class _Search:
+    """The state of one solve: the best packing, and what the prices prove.
+
+    Leaving order i costs `unit * leave_i` towards the prices, enough for any packing of one order
+    more to pay, and `dominance * leave_i` in the end: numbers that far apart converge badly. What
+    is lost by that is added back for the orders that every packing leaves (`bound`). Packings that
+    leave less than the best consist of columns `leaving_less`.
+    """
+
+    columns: PackingColumns
+    unit: int
+    chosen: Ints
+    prices: Prices | None = None
+    least_left: int = 0
+    leaving_less: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def cap(self) -> Ints:
+        return self.unit * self.columns.leave
+
+    @property
+    def left(self) -> int:
+        return int(self.columns.leave[self.columns.covered(self.chosen) == 0].sum())
+
+    @property
+    def price(self) -> NDArray[np.float64]:
+        return self.proven.price.astype(np.float64)
+
+    @property
+    def proven(self) -> Prices:
+        if self.prices is None:
+            raise SolverError("there is no bound before prices")
+        return self.prices
+
+    @property
+    def bound(self) -> int:
+        value = self.columns.value(self.chosen)
+        above = (self.columns.dominance - self.unit) * self.least_left
+        return min(self.proven.bound + above, value)
+
+    @property
+    def target(self) -> int:
+        return self.priced(self.chosen)
+
+    def priced(self, packing: Ints) -> int:
+        """Value of a packing where leaving costs `cap`."""
+        left = int(self.columns.leave[self.columns.covered(packing) == 0].sum())
+        return self.columns.value(packing) - (self.columns.dominance - self.unit) * left
+
+    def in_question(self) -> Ints:
+        """List the columns of every packing better than the best, and of the best itself."""
+        # One with column c costs at least bound + slack_c.
+        return np.flatnonzero(self.proven.slack <= self.target - self.proven.bound)
+
+    @property
+    def gap(self) -> float:
+        size = int(np.abs(self.columns.cost[self.chosen]).sum())
+        return (self.columns.value(self.chosen) - self.bound) / max(1, size)
+
+    def offer(self, packing: Ints) -> None:
+        """Keep a packing if it is the best so far."""
+        if self.columns.value(packing) < self.columns.value(self.chosen):
+            self.chosen = packing
+
+
+class PackingSolver:
+    """At most one column per courier, each order at most once.
+
+    Prices give a certified bound over all columns and rank them; greedy and local search make the
+    packing; where its gap is not close, a mixed-integer engine solves the columns that the prices
+    leave in question: all that any better packing could use if they are few (a proof), else the
+    most promising. All but that engine's time limit is deterministic.
+
+    Parameters
+    ----------
+    close
+        Gap that is good enough without the mixed-integer engine.
+    core_s
+        Seconds for that engine at most on more than a few hundred columns; 0 for never.
+    pool
+        Where it runs; a pool of this package's workers by default.
+    """
+
+    name = "prices and packing"
+
+    def __init__(
+        self, close: float = CLOSE, core_s: float = CORE_S, pool: WorkerPool | None = None
+    ) -> None:
+        self.close = close
+        self.core_s = core_s
+        self.pool = pool or WorkerPool()
+
+    def can_solve(self, scalar: ScalarProblem) -> bool:
+        """Whether there is one column per courier and no bound."""
+        return scalar.problem.one_column_per_courier and not scalar.bounds
+
+    def solve(
+        self, scalar: ScalarProblem, deadline: Deadline, incumbent: Solution | None = None
+    ) -> Solution:
+        """Return the best packing found by the deadline, with its bound.
+
+        Raises
+        ------
+        SolverError
+            If the problem is not a packing, or the worker fails.
+        """
+        if not self.can_solve(scalar):
+            raise SolverError("packing takes one column per courier and no bounds")
+        started_s = time.monotonic()
+        search = _start(PackingColumns.of(scalar), incumbent, deadline)
+        rounds = _price(search, deadline, self.close)
+        late = deadline.expired
+        note = f"{len(search.columns)} columns, {rounds} rounds of prices"
+        core = search.in_question()
+        worthwhile = search.gap > 0 and (core.size <= SMALL_CORE or search.gap > self.close)
+        if worthwhile and self.core_s > 0 and not late:
+            told, late = self._core(search, core, deadline)
+            note += told
+        value = search.columns.value(search.chosen)
+        reason = StopReason.DEADLINE if late else StopReason.WORK_LIMIT
+        return conclude(
+            scalar,
+            search.columns.column[search.chosen],
+            engine=self.name,
+            stop_reason=StopReason.PROVEN if search.bound == value else reason,
+            bound_value=search.bound,
+            started_s=started_s,
+            message=note,
+        )
+
+    def _core(self, search: _Search, core: Ints, deadline: Deadline) -> tuple[str, bool]:
+        """Solve the columns in question; say how it went, and whether time ran out."""
+        columns, prices = search.columns, search.proven
+        whole = core.size <= LARGEST_CORE
+        if not whole:
+            most = min(LARGEST_CORE, CORE_PER_ORDER * len(columns.leave))
+            ranked = np.argsort(prices.slack, kind="stable")
+            core = np.union1d(ranked[:most], search.chosen)
+        # A small core takes milliseconds, but the engine may still be starting.
+        own_s = max(self.core_s, START_S) if core.size <= SMALL_CORE else self.core_s
+        due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s)
+        answer = solve_core(columns, core, search.cap, self.pool, due)
+        if answer.chosen is not None:
+            search.offer(answer.chosen)
+        if answer.chosen is not None and answer.optimal and whole:
+            # No packing at all is cheaper where leaving costs `cap`: that is the new bound.
+            optimum = search.priced(answer.chosen)
+            search.prices = Prices(prices.price, optimum, prices.slack, prices.rounds)
+            if search.least_left < search.left and search.leaving_less.size <= LARGEST_CORE:
+                self._prove_coverage(search, due)
+            return f", a core of {core.size} that holds every better plan", False
+        return f", a core of {core.size}", not answer.optimal
+
+    def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
+        """Find the least that any packing leaves among the columns that could leave less."""
+        if not search.leaving_less.size:
+            search.least_left = search.left
+            return
+        columns = search.columns.for_coverage(1)
+        answer = solve_core(columns, search.leaving_less, columns.leave, self.pool, deadline)
+        if answer.chosen is not None and answer.optimal:
+            search.least_left = min(search.left, columns.value(answer.chosen))
+            search.offer(answer.chosen)
+
+
+def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadline) -> _Search:
+    """Make a first packing, or take the one known."""
+    spread = int(columns.cost.max(initial=0)) - int(columns.cost.min(initial=0))
+    priced = columns.leave[columns.leave > 0]
+    unit = min(columns.dominance, SPREADS * spread // int(priced.min(initial=1000)) + 1)
+    search = _Search(columns, unit, np.zeros(0, np.int64))
+    worth = np.append(search.cap, 0)[columns.orders].sum(axis=1) - columns.cost
+    ranking = np.argsort(-worth, kind="stable")
+    near = ranking[: FIRST_CANDIDATES_PER_ORDER * len(columns.leave)]
+    search.offer(greedy(columns, ranking))
+    search.offer(improve(columns, search.chosen, near, 1, deadline))
+    if incumbent is not None:
+        search.offer(np.flatnonzero(np.isin(columns.column, incumbent.columns)))
+    served = columns.covered(np.arange(len(columns))) > 0
+    search.least_left = int(columns.leave[~served].sum())
+    return search
+
+
+def _price(search: _Search, deadline: Deadline, close: float) -> int:
+    """Alternate price ascent and local search until close; return the rounds of ascent made."""
+    columns, n = search.columns, len(search.columns.leave)
+    # Each order starts at its share of what serves it now: prices of the right size throughout.
+    price = np.append(search.cap, 0).astype(np.float64)
+    mine = columns.orders[search.chosen]
+    count = np.maximum((mine < n).sum(axis=1), 1)
+    price[mine] = (columns.cost[search.chosen] / count)[:, None]
+    start, made = price[:n], 0
+    for rounds, step in ASCENTS:
+        prices = ascend(columns, start, search.cap, search.target, rounds, deadline, step=step)
+        if search.prices is None or prices.bound > search.prices.bound:
+            search.prices = prices
+        start, made = search.price, made + prices.rounds
+        if deadline.expired:
+            break
+        ranking = np.argsort(search.prices.slack, kind="stable")
+        near = ranking[: CANDIDATES_PER_ORDER * n]
+        found = improve(columns, greedy(columns, ranking), near, PASSES, deadline)
+        search.offer(found)
+        if search.chosen is not found:
+            search.offer(improve(columns, search.chosen, near, PASSES, deadline))
+        if search.left > search.least_left:
+            _bound_coverage(search, deadline)
+        if search.gap <= close:
+            break
+    return made
+
+
+def _bound_coverage(search: _Search, deadline: Deadline) -> None:
+    """Bound what every packing leaves, by prices on coverage alone."""
+    leave = search.columns.leave
+    scale = COVERAGE_SCALE if int(leave.sum()) < LARGEST // COVERAGE_SCALE else 1
+    columns = search.columns.for_coverage(scale)
+    # What is left is a multiple of this, so a bound rounds up to the next one.
+    step = int(np.gcd.reduce(leave))
+    # Orders that are dear to serve are mostly those that are scarce couriers' last.
+    start = np.maximum(search.price, 0.0) * (scale / search.unit)
+    target, near = scale * search.left, scale * step
+    proven = ascend(
+        columns, start, columns.leave, target, COVERAGE_ROUNDS, deadline, step=0.3, near=near
+    )
+    search.least_left = max(search.least_left, -(-proven.bound // near) * step)
+    search.leaving_less = np.flatnonzero(proven.slack <= target - near - proven.bound)
