@@ -1,12 +1,14 @@
 """What to do about it: arrays of candidates and costs in, a proven selection out."""
 
 from optimization.bundles import Sequences, best_sequences, stop_sequences
+from optimization.certified import Box, CertifiedFrontier
 from optimization.errors import (
     OptimizationError,
     ProblemError,
     SolverError,
     VerificationError,
 )
+from optimization.exact import exact_frontier
 from optimization.fairness import FairnessMeasures, fairness_measures
 from optimization.frontier import Frontier, FrontierPoint, non_dominated, sweep
 from optimization.objectives import (
@@ -17,6 +19,7 @@ from optimization.objectives import (
 )
 from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize
+from optimization.session import SolverSession
 from optimization.solution import Solution, Status, StopReason
 from optimization.solve import solve
 from optimization.stop import Deadline
@@ -27,6 +30,8 @@ from optimization.weights import Weights
 
 __all__ = [
     "AssignmentProblem",
+    "Box",
+    "CertifiedFrontier",
     "Deadline",
     "FairnessMeasures",
     "Fault",
@@ -39,6 +44,7 @@ __all__ = [
     "Sequences",
     "Solution",
     "SolverError",
+    "SolverSession",
     "Status",
     "StopReason",
     "Structure",
@@ -50,6 +56,7 @@ __all__ = [
     "best_sequences",
     "convex_spread",
     "delivery_time_term",
+    "exact_frontier",
     "fairness_measures",
     "linear_term",
     "non_dominated",

@@ -7,10 +7,12 @@ from optimization.solvers.base import Solver
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.greedy import GreedySolver
 from optimization.solvers.milp import MilpSolver
+from optimization.solvers.network import NetworkSolver
 from optimization.solvers.pulp_cbc import PulpSolver
 
 SOLVERS: dict[str, Solver] = {
     "flow": FlowSolver(),
+    "network": NetworkSolver(),
     "milp": MilpSolver(),
     "pulp": PulpSolver(),
     "greedy": GreedySolver(),
