@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimization.certified import Box, CertifiedFrontier
 from optimization.checkpoint import Checkpoint
@@ -117,7 +118,7 @@ def exact_frontier(
         axis=axis,
         values=values[order],
         columns=tuple(every[i].columns for i in order.tolist()),
-        supported=order < len(hull),
+        supported=_on_hull(values[order], order < len(hull)),
         boxes=tuple(_box(flow, opening, axis.scale, other.scale) for opening in openings),
     )
 
@@ -178,6 +179,16 @@ def _explored(
 
     parallel = Parallel(n_jobs=len(flows), prefer="threads", return_as="generator_unordered")
     yield from parallel(delayed(one)(segment) for segment in segments)
+
+
+def _on_hull(values: NDArray[np.int64], found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark, beside the hull points found, those on a line between two of them; (p,) each."""
+    ends = np.flatnonzero(found)
+    left = ends[np.maximum(np.searchsorted(ends, np.arange(found.size), side="right") - 1, 0)]
+    right = ends[np.minimum(np.searchsorted(ends, np.arange(found.size)), ends.size - 1)]
+    edge, offset = values[right] - values[left], values - values[left]
+    on_line: NDArray[np.bool_] = edge[:, 0] * offset[:, 1] == edge[:, 1] * offset[:, 0]
+    return on_line
 
 
 def _box(flow: TwoObjectiveFlow, opening: Opening, scale: int, other_scale: int) -> Box:

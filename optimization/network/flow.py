@@ -29,7 +29,7 @@ class NetworkFlow:
     Parameters
     ----------
     order, courier
-        (k,) ends of the pairs, sorted by order.
+        (k,) ends of the pairs, sorted by order, no pair twice.
     pair, marginal, leave
         Prices: (k,) per pair, (Q,) per courier's next unit and (n,) per order left.
     slots

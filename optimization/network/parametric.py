@@ -27,6 +27,9 @@ LEAVE_BITS, COST_BITS, WEIGHT_BITS = 56, 46, 14
 """Leaving is priced up to 2**56 and everything else up to 2**46: both exact in int64 distances.
 A search between two points begins at a weight of about 2**14."""
 
+HIGHEST = 2.0 ** (LEAVE_BITS + 1)
+"""No courier's price need be farther from zero than leaving plus the dearest pair."""
+
 
 class TwoObjectiveFlow:
     """Plans of best coverage under K E + b F, for E a weighted objective and F one term.
@@ -105,7 +108,8 @@ class TwoObjectiveFlow:
         rescaled = scale != before
         if rescaled and before:
             # Prices are in the composed unit: near enough is a warm start, `weigh` mends the rest.
-            flow.state.price[:] = np.rint(flow.state.price * (scale / before)).astype(np.int64)
+            near = np.clip(flow.state.price * (scale / before), -HIGHEST, HIGHEST)
+            flow.state.price[:] = np.rint(near).astype(np.int64)
         weigh(
             flow.graph,
             flow.prices,
