@@ -18,6 +18,7 @@ from optimization.objectives import (
     linear_term,
 )
 from optimization.problem import AssignmentProblem
+from optimization.representation import Representation, represent
 from optimization.scalar import ScalarProblem, scalarize
 from optimization.session import SolverSession
 from optimization.solution import Solution, Status, StopReason
@@ -40,6 +41,7 @@ __all__ = [
     "Kind",
     "OptimizationError",
     "ProblemError",
+    "Representation",
     "ScalarProblem",
     "Sequences",
     "Solution",
@@ -61,6 +63,7 @@ __all__ = [
     "linear_term",
     "non_dominated",
     "recognise",
+    "represent",
     "scalarize",
     "solve",
     "stop_sequences",

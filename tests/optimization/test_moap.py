@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from optimization import Weights, exact_frontier
+from optimization.representation import represent
 
 READER = Path(__file__).parents[2] / "benchmarks" / "moap.py"
 SLOW = pytest.mark.slow
@@ -73,3 +74,19 @@ def test_the_published_fault_is_a_dominated_point(n):
     assert fault["correct"][0] == fault["published"][0]
     assert fault["correct"][1] < fault["published"][1]
     assert fault["correct"] in moap.tuyttens(n).published.tolist()
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("n", "number"),
+    [
+        (5, 3),
+        *(pytest.param(5, k, marks=SLOW) for k in (1, 2, 4, 5)),
+        *(pytest.param(10, k, marks=SLOW) for k in range(1, 6)),
+    ],
+)
+def test_kirlik_sets_of_three_objectives_are_reproduced(n, number):
+    instance = moap.kirlik(n, number)
+    found = represent(instance.problem(), ["z1", "z2", "z3"], divisions=8, exact=True)
+    assert found.complete
+    assert found.values.tolist() == sorted(instance.published.tolist())
