@@ -30,7 +30,12 @@ from optimization import (
 from optimization.solvers import SOLVERS
 
 T = TypeVar("T")
-SIZES = {"S": (60, 100, 40), "M": (500, 600, 40), "L": (2000, 3000, 40), "XL": (10_000, 12_000, 30)}
+SIZES = {
+    "S": (60, 100, 100),
+    "M": (500, 600, 40),
+    "L": (2000, 3000, 40),
+    "XL": (10_000, 12_000, 30),
+}
 WEIGHTS = Weights({"acceptance": 1.0, "delivery_time": 1 / 1800, "fairness": 0.1})
 EFFICIENCY = Weights({"acceptance": 1.0, "delivery_time": 1 / 1800})
 

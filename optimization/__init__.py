@@ -1,12 +1,14 @@
 """What to do about it: arrays of candidates and costs in, a proven selection out."""
 
 from optimization.bundles import Sequences, best_sequences, stop_sequences
+from optimization.certified import Box, CertifiedFrontier
 from optimization.errors import (
     OptimizationError,
     ProblemError,
     SolverError,
     VerificationError,
 )
+from optimization.exact import exact_frontier
 from optimization.fairness import FairnessMeasures, fairness_measures
 from optimization.frontier import Frontier, FrontierPoint, non_dominated, sweep
 from optimization.objectives import (
@@ -17,7 +19,9 @@ from optimization.objectives import (
     work_spread,
 )
 from optimization.problem import AssignmentProblem
+from optimization.representation import Representation, represent
 from optimization.scalar import ScalarProblem, scalarize
+from optimization.session import SolverSession
 from optimization.solution import Solution, Status, StopReason
 from optimization.solve import solve
 from optimization.stop import Deadline
@@ -30,6 +34,8 @@ from optimization.work import NO_LIMIT, Work, WorkPrice
 __all__ = [
     "NO_LIMIT",
     "AssignmentProblem",
+    "Box",
+    "CertifiedFrontier",
     "Deadline",
     "FairnessMeasures",
     "Fault",
@@ -38,10 +44,12 @@ __all__ = [
     "Kind",
     "OptimizationError",
     "ProblemError",
+    "Representation",
     "ScalarProblem",
     "Sequences",
     "Solution",
     "SolverError",
+    "SolverSession",
     "Status",
     "StopReason",
     "Structure",
@@ -55,10 +63,12 @@ __all__ = [
     "best_sequences",
     "convex_spread",
     "delivery_time_term",
+    "exact_frontier",
     "fairness_measures",
     "linear_term",
     "non_dominated",
     "recognise",
+    "represent",
     "scalarize",
     "solve",
     "stop_sequences",

@@ -10,6 +10,7 @@ import numpy as np
 
 from optimization.errors import SolverError
 from optimization.lagrange import bounded_flow
+from optimization.network.ready import is_ready
 from optimization.packing.bounded import bounded_packing
 from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize, trivial_bound
@@ -18,6 +19,7 @@ from optimization.solvers.base import best_of, conclude
 from optimization.solvers.flow import flow_columns
 from optimization.solvers.greedy import greedy_columns
 from optimization.solvers.milp import MilpSolver
+from optimization.solvers.network import network_columns
 from optimization.solvers.packing import LARGEST_CORE
 from optimization.solvers.registry import SOLVERS
 from optimization.stop import Deadline
@@ -80,14 +82,16 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         return _fallback(scalar, bound_value, "the deadline had passed", started_s)
     try:
         if structure.kind is not Kind.MILP:
-            columns = flow_columns(scalar)
+            # A one-shot call never waits for a compiler: ours answers only once it is compiled.
+            ours = is_ready()
+            columns = network_columns(scalar) if ours else flow_columns(scalar)
             bound_value = scalar.value(columns)
             # A relaxation's optimum that is feasible is the optimum.
             if structure.kind is Kind.FLOW or verify(scalar.problem, columns).ok:
                 return conclude(
                     scalar,
                     columns,
-                    engine=SOLVERS["flow"].name,
+                    engine=SOLVERS["network" if ours else "flow"].name,
                     stop_reason=StopReason.PROVEN,
                     bound_value=bound_value,
                     started_s=started_s,

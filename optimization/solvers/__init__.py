@@ -4,6 +4,7 @@ from optimization.solvers.base import Solver, best_of, conclude
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.greedy import GreedySolver
 from optimization.solvers.milp import MilpSolver
+from optimization.solvers.network import NetworkSolver
 from optimization.solvers.packing import PackingSolver
 from optimization.solvers.pulp_cbc import PulpSolver
 from optimization.solvers.registry import SOLVERS, solver_named
@@ -13,6 +14,7 @@ __all__ = [
     "FlowSolver",
     "GreedySolver",
     "MilpSolver",
+    "NetworkSolver",
     "PackingSolver",
     "PulpSolver",
     "Solver",

@@ -7,11 +7,13 @@ from optimization.solvers.base import Solver
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.greedy import GreedySolver
 from optimization.solvers.milp import MilpSolver
+from optimization.solvers.network import NetworkSolver
 from optimization.solvers.packing import PackingSolver
 from optimization.solvers.pulp_cbc import PulpSolver
 
 SOLVERS: dict[str, Solver] = {
     "flow": FlowSolver(),
+    "network": NetworkSolver(),
     "milp": MilpSolver(),
     "packing": PackingSolver(),
     "pulp": PulpSolver(),

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
 from optimization import AssignmentProblem, Term, acceptance_term, convex_spread
+from optimization.network import warm_up
 from optimization.scalar import ScalarProblem
 from optimization.work import NO_LIMIT, Work, WorkPrice
 
 PAIRS = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 2), (3, 1), (3, 2)]
 CHANCE = [0.9, 0.5, 0.8, 0.6, 0.7, 0.4, 0.3, 0.25]
+
+
+@pytest.fixture(autouse=True)
+def _one_shot() -> Iterator[None]:
+    """Each test starts as a command line does: nothing compiled, so OR-Tools answers `solve`."""
+    warm_up.cache_clear()
+    yield
+    warm_up.cache_clear()
 
 
 @pytest.fixture
@@ -126,50 +135,69 @@ def _along(knots: np.ndarray, slopes: np.ndarray, work: np.ndarray) -> np.ndarra
     return np.concatenate([[0], np.cumsum(each)]).astype(np.int64)[work]
 
 
-def _brute_force(scalar: ScalarProblem) -> tuple[int, int] | None:
-    """Least (coverage, objective) over all subsets of columns; None where none keeps the bounds."""
-    problem = scalar.problem
-    k, ptr = problem.n_columns, problem.column_ptr
-    sets = ((np.arange(2**k)[:, None] >> np.arange(k)) & 1).astype(np.int64)
-    holds = np.zeros((k, problem.n_orders), np.int64)
-    for c in range(k):
-        holds[c, problem.column_order[ptr[c] : ptr[c + 1]]] = 1
-    owner = np.zeros((k, problem.n_couriers), np.int64)
-    owner[np.arange(k), problem.column_courier] = 1
-    served = sets @ holds
-    count = sets @ (owner * holds.sum(axis=1)[:, None])
-    load = sets @ (owner * (holds @ problem.order_size)[:, None])
-    ok = (served <= 1).all(1) & (count <= problem.max_orders).all(1)
-    ok &= (load <= problem.max_size).all(1)
-    if problem.one_column_per_courier:
-        ok &= (sets @ owner <= 1).all(1)
-    added = {w.name: sets @ (owner * w.column[:, None]) for w in problem.works}
-    for w in problem.works:
-        ok &= (added[w.name] <= w.limit).all(1)
-    sets, served, count = sets[ok], served[ok], count[ok]
-    added = {name: total[ok] for name, total in added.items()}
+class Every:
+    """All feasible selections of a small problem, by trying every subset of its columns."""
 
-    def priced(constant: int, column: np.ndarray, marginal: np.ndarray, *work) -> np.ndarray:
-        total = constant + sets @ column
+    def __init__(self, problem: AssignmentProblem) -> None:
+        k, ptr = problem.n_columns, problem.column_ptr
+        sets = ((np.arange(2**k)[:, None] >> np.arange(k)) & 1).astype(np.int64)
+        holds = np.zeros((k, problem.n_orders), np.int64)
+        for c in range(k):
+            holds[c, problem.column_order[ptr[c] : ptr[c + 1]]] = 1
+        owner = np.zeros((k, problem.n_couriers), np.int64)
+        owner[np.arange(k), problem.column_courier] = 1
+        served = sets @ holds
+        count = sets @ (owner * holds.sum(axis=1)[:, None])
+        load = sets @ (owner * (holds @ problem.order_size)[:, None])
+        ok = (served <= 1).all(1) & (count <= problem.max_orders).all(1)
+        ok &= (load <= problem.max_size).all(1)
+        if problem.one_column_per_courier:
+            ok &= (sets @ owner <= 1).all(1)
+        added = {w.name: sets @ (owner * w.column[:, None]) for w in problem.works}
+        for w in problem.works:
+            ok &= (added[w.name] <= w.limit).all(1)
+        self.added = {name: total[ok] for name, total in added.items()}
+        self.problem, self.sets, self.count = problem, sets[ok], count[ok]
+        self.coverage = (1 - served[ok]) @ problem.leave
+
+    def priced(self, constant: int, column: np.ndarray, marginal: np.ndarray, *work) -> np.ndarray:
+        """Price of every selection."""
+        total = constant + self.sets @ column
         for price in work:
-            for j in range(problem.n_couriers):
+            for j in range(self.problem.n_couriers):
                 piece = slice(price.ptr[j], price.ptr[j + 1])
-                total = total + _along(
-                    price.knot[piece], price.slope[piece], added[price.work][:, j]
-                )
-        for j, start in enumerate(np.cumsum(problem.max_orders) - problem.max_orders):
-            block = marginal[start : start + problem.max_orders[j]]
-            total = total + np.concatenate([[0], np.cumsum(block)]).astype(np.int64)[count[:, j]]
+                mine = self.added[price.work][:, j]
+                total = total + _along(price.knot[piece], price.slope[piece], mine)
+        most = self.problem.max_orders
+        for j, start in enumerate(np.cumsum(most) - most):
+            paid = np.concatenate([[0], np.cumsum(marginal[start : start + most[j]])])
+            total = total + paid.astype(np.int64)[self.count[:, j]]
         return total
 
-    coverage = (1 - served) @ problem.leave
-    value = priced(scalar.constant, scalar.column_cost, scalar.marginal, *scalar.work)
+
+def _brute_force(scalar: ScalarProblem) -> tuple[int, int] | None:
+    """Least (coverage, objective) over all subsets of columns; None where none keeps the bounds."""
+    every = Every(scalar.problem)
+    coverage = every.coverage
+    value = every.priced(scalar.constant, scalar.column_cost, scalar.marginal, *scalar.work)
     inside = coverage == coverage.min()
     for bound in scalar.bounds:
         term = bound.term
         work = () if term.work is None else (term.work,)
-        inside &= priced(term.constant, term.column, term.marginal, *work) <= bound.limit
+        inside &= every.priced(term.constant, term.column, term.marginal, *work) <= bound.limit
     return (int(coverage.min()), int(value[inside].min())) if inside.any() else None
+
+
+def _image(problem: AssignmentProblem, *objectives: ScalarProblem | Term) -> np.ndarray:
+    """Distinct values of the objectives over all selections of best coverage, one row each."""
+    every = Every(problem)
+    best = every.coverage == every.coverage.min()
+    parts = [(o.column_cost if isinstance(o, ScalarProblem) else o.column) for o in objectives]
+    values = [
+        every.priced(o.constant, column, o.marginal)[best]
+        for o, column in zip(objectives, parts, strict=True)
+    ]
+    return np.unique(np.column_stack(values), axis=0)
 
 
 @pytest.fixture
@@ -181,3 +209,8 @@ def random_problem() -> Callable[..., AssignmentProblem]:
 @pytest.fixture
 def brute_force() -> Callable[[ScalarProblem], tuple[int, int] | None]:
     return _brute_force
+
+
+@pytest.fixture
+def image() -> Callable[..., np.ndarray]:
+    return _image

@@ -43,6 +43,7 @@ def _compare(seed, flags, bounded, random_problem, brute_force):
     }
     if recognise(scalar).kind is Kind.FLOW:
         answers["flow"] = SOLVERS["flow"].solve(scalar, NEVER)
+        answers["network"] = SOLVERS["network"].solve(scalar, NEVER)
     for name, answer in answers.items():
         if expected is None:
             assert answer.status is Status.INFEASIBLE, (seed, name)
@@ -83,7 +84,7 @@ def test_pulp_is_kept_from_the_false_optimum_of_its_cbc(random_problem, brute_fo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
-def test_engines_and_brute_force_agree_on_5000_more(part, random_problem, brute_force):
+def test_engines_and_brute_force_agree_on_10000_more(part, random_problem, brute_force):
     kinds = list(KINDS.values())
-    for seed in range(10_000 + 500 * part, 10_000 + 500 * (part + 1)):
+    for seed in range(10_000 + 1000 * part, 10_000 + 1000 * (part + 1)):
         _compare(seed, kinds[seed % len(kinds)], seed % 8 >= 5, random_problem, brute_force)

@@ -1,0 +1,201 @@
+"""Frontiers: supported, exact, three objectives, the published sets; sessions; CPU time.
+
+    python benchmarks/frontier.py --sizes S M
+    python benchmarks/frontier.py --moap
+
+Efficiency (acceptance and delivery time) against the squared spread of order counts, past orders
+included. The sweep of 21 weights is that of a PuLP/CBC model rebuilt per weight, timed on a few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import moap
+import numpy as np
+from one_assignment import EFFICIENCY, cpu_s
+from optimization_engines import SIZES, city
+
+from optimization import (
+    AssignmentProblem,
+    Deadline,
+    SolverSession,
+    Term,
+    Weights,
+    exact_frontier,
+    represent,
+    scalarize,
+    sweep,
+)
+from optimization.network import warm_up
+from optimization.solvers import SOLVERS
+
+T = TypeVar("T")
+PULP_WEIGHTS = 3
+
+
+def counts_city(size: str, seed: int) -> AssignmentProblem:
+    """Draw a city whose fairness is sum_j (past_j + n_j)^2 over couriers."""
+    rng = np.random.default_rng(seed)
+    problem = city(rng, *SIZES[size])
+    past, most = rng.integers(0, 9, problem.n_couriers), problem.max_orders
+    rank = np.arange(int(most.sum())) - np.repeat(np.cumsum(most) - most, most)
+    marginal = 2 * (np.repeat(past, most) + rank) + 1
+    constant = int((past**2).sum())
+    spread = Term.separable("spread", "orders^2", 1, marginal, problem.n_columns, constant)
+    return problem.replace(terms=(*problem.terms[:2], spread))
+
+
+def clock(call: Callable[[], T]) -> tuple[float, T]:
+    began = cpu_s()
+    answer = call()
+    return cpu_s() - began, answer
+
+
+def frontiers(size: str, seed: int, limit_s: float) -> None:
+    problem = counts_city(size, seed)
+    print(f"\n{size}: {problem.n_orders} x {problem.n_couriers}, {problem.n_columns} pairs")
+    took, hull = clock(lambda: exact_frontier(problem, EFFICIENCY, "spread", unsupported=False))
+    print(
+        f"  supported             {took:8.2f} s  {hull.summary()}; hv {hull.hypervolume:.5f}",
+        flush=True,
+    )
+    took, whole = clock(
+        lambda: exact_frontier(problem, EFFICIENCY, "spread", deadline=Deadline.after(limit_s))
+    )
+    share = hull.hypervolume / whole.hypervolume
+    print(f"  all                   {took:8.2f} s  {whole.summary()}; hv {whole.hypervolume:.5f}")
+    print(f"  supported points hold {share:.3%} of the hypervolume of all found", flush=True)
+    ours_s, swept = clock(lambda: sweep(problem, EFFICIENCY, "spread", points=21))
+    print(f"  sweep(), 21 weights   {ours_s:8.2f} s  {len(swept.points)} points")
+    if size in ("S", "M"):
+        weights = [Weights({**EFFICIENCY.values, "spread": w}) for w in (0.01, 0.05, 0.2)]
+        never = Deadline.after(None)
+        pulp_s, _ = clock(
+            lambda: [SOLVERS["pulp"].solve(scalarize(problem, w), never) for w in weights]
+        )
+        flow_s = clock_thread(
+            lambda: exact_frontier(problem, EFFICIENCY, "spread", unsupported=False, max_points=21)
+        )
+        pulp_s *= 21 / PULP_WEIGHTS
+        print(
+            f"  21 supported points   {flow_s:8.4f} s; PuLP/CBC per weight, 21 of them "
+            f"{pulp_s:.1f} s: {pulp_s / flow_s:.0f} x"
+        )
+
+
+def three(size: str, seed: int) -> None:
+    problem, names = counts_city(size, seed), ("acceptance", "delivery_time", "spread")
+    for divisions in (10, 20, 40):
+        began = time.thread_time()
+        found = represent(problem, names, divisions=divisions)
+        took = time.thread_time() - began
+        print(
+            f"  three objectives, lattice {divisions:3d} {took:8.2f} s  {len(found)} points, "
+            f"proven error {found.epsilon:.2%} of each range",
+            flush=True,
+        )
+
+
+def sessions(size: str, seed: int) -> None:
+    problem = counts_city(size, seed)
+    weights = Weights({**EFFICIENCY.values, "spread": 0.05})
+    scalar = scalarize(problem, weights)
+    cold_s = min(
+        clock_thread(lambda: SOLVERS["network"].solve(scalar, Deadline.after(None)))
+        for _ in range(5)
+    )
+    session, rng = SolverSession(problem, weights), np.random.default_rng(seed)
+    spent: dict[str, list[float]] = {"cancel": [], "insert": []}
+    for order in rng.integers(0, problem.n_orders, 5000).tolist():
+        for name in spent:
+            began = time.thread_time()
+            getattr(session, name)(order)
+            spent[name].append(time.thread_time() - began)
+    for name, seconds in spent.items():
+        middle, high = np.percentile(seconds, [50, 99])
+        print(
+            f"  {name:8s} p50 {1e6 * middle:6.1f} us, p99 {1e6 * high:6.1f} us: "
+            f"1/{cold_s / high:.0f} of a cold solve ({1000 * cold_s:.1f} ms, verified)"
+        )
+    ids = rng.choice(problem.n_columns, problem.n_columns // 20, replace=False)
+    cost = scalar.column_cost[ids] / scalar.scale * rng.uniform(0.8, 1.2, ids.size)
+    print(f"  5 % re-scored {1000 * clock_thread(lambda: session.reprice(ids, cost)):.2f} ms")
+    session.solution()
+
+
+def clock_thread(call: Callable[[], object]) -> float:
+    began = time.thread_time()
+    call()
+    return time.thread_time() - began
+
+
+def published() -> None:
+    if moap.folder() is None:
+        print(f"skipped: {moap.NOT_HERE}")
+        return
+    instances = [moap.pedersen(name) for name in moap.pedersen_names()]
+    instances += [moap.tuyttens(n) for n in range(5, 51, 5)]
+    for instance in instances:
+        took, found = clock(
+            lambda i=instance: exact_frontier(i.problem(), Weights({"z1": 1.0}), "z2")
+        )
+        same = np.rint(found.points).astype(int).tolist() == sorted(instance.published.tolist())
+        print(
+            f"  {instance.name:32s} {len(found):4d} points, {int(found.supported.sum()):3d} "
+            f"supported {took:8.2f} s  {'every point' if same else 'DIFFERS'}",
+            flush=True,
+        )
+    print("published faults: " + "; ".join(moap.PUBLISHED_FAULTS))
+
+
+def plot(size: str, seed: int, path: Path) -> None:
+    """Draw the frontier of a size: all points, the supported ones, and the 21-point sweep."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    problem = counts_city(size, seed)
+    found = exact_frontier(problem, EFFICIENCY, "spread")
+    swept = np.array(
+        [(p.efficiency, p.against) for p in sweep(problem, EFFICIENCY, "spread", points=21).points]
+    )
+    figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
+    points, knee = found.points, found.points[found.knee()]
+    ax.plot(*points.T, ".", color="0.65", label=f"all {len(found)} points")
+    ax.plot(*points[found.supported].T, "-", lw=1, color="C0", label="supported")
+    ax.plot(*swept.T, "o", mfc="none", color="C3", label="sweep of 21 weights")
+    ax.plot(*knee, "*", ms=14, color="C1", label="knee")
+    ax.set(xlabel="efficiency (minimised)", ylabel="spread of counts, orders$^2$ (minimised)")
+    ax.set_title(f"{size}: {problem.n_orders} orders, {problem.n_couriers} couriers")
+    ax.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", nargs="*", choices=list(SIZES), default=["S", "M"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit-s", type=float, default=120.0, help="for all points of one size")
+    parser.add_argument("--moap", action="store_true", help="the published sets instead")
+    parser.add_argument("--plot", type=Path, help="draw the frontier of the first size there")
+    arguments = parser.parse_args()
+    print(f"compiled or read from the cache in {warm_up():.2f} s")
+    if arguments.moap:
+        published()
+        return
+    for size in arguments.sizes:
+        frontiers(size, arguments.seed, arguments.limit_s)
+        three(size, arguments.seed)
+        sessions(size, arguments.seed)
+    if arguments.plot:
+        plot(arguments.sizes[0], arguments.seed, arguments.plot)
+
+
+if __name__ == "__main__":
+    main()
