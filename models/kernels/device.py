@@ -13,6 +13,8 @@ from models.kernels.masks import FloatArray, IntArray, MaskForest, Splits, order
 from models.kernels.templates import render_codes, render_masks, render_scores
 
 THREADS_PER_GROUP: Final = 256
+MOST_THREADS: Final = (1 << 31) - 1
+"""Places are counted in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,7 @@ class DeviceRunner:
             render_masks(self._target),
             {"codes": self._codes(loaded, matrix), **loaded.rules},
             ("masks", (len(matrix), self._forest.n_words), np.dtype(np.uint32)),
-            {},
+            {"CODE": loaded.code_type},
         )
 
     def sums(
@@ -108,7 +110,7 @@ class DeviceRunner:
                 **entities,
             },
             ("scores", (len(matrix),), np.dtype(np.int64)),
-            {"WORDS": self._forest.words_per_tree},
+            {"WORDS": self._forest.words_per_tree, "CODE": loaded.code_type},
         )
         return np.asarray(found)
 
@@ -130,6 +132,9 @@ class DeviceRunner:
         constants: Mapping[str, int | np.dtype[Any]],
     ) -> Any:
         name_written, shape, dtype = output
+        threads = int(np.prod(shape))
+        if threads > MOST_THREADS:
+            raise ValueError(f"{name} of shape {shape} is too large for one launch; score in parts")
         return self._execute(
             Launch(
                 name=name,
@@ -138,7 +143,7 @@ class DeviceRunner:
                 output=name_written,
                 shape=shape,
                 dtype=dtype,
-                threads=int(np.prod(shape)),
+                threads=threads,
                 threads_per_group=self._threads_per_group,
                 constants=constants,
             )

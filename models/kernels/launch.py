@@ -24,7 +24,8 @@ class Launch:
     threads, threads_per_group
         Size of the one-dimensional grid, counted in threads, and of its groups.
     constants
-        Template parameters: whole numbers, or types.
+        Template parameters: whole numbers, or types. MLX's CUDA backend finds a compiled kernel by
+        name and constants alone, so these must tell apart all that compiles differently.
     """
 
     name: str

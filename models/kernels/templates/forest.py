@@ -94,10 +94,10 @@ _ENTITY: Final = "\n            bits &= masks_$number[rows_$number[row] * words 
 
 def render_codes(target: str) -> str:
     """Kernel body: keys (n, f), columns (c, 5), cuts -> codes (c, n)."""
-    low, zero_low, zero_high, high = ordered(np.array([-np.inf, -ZERO, ZERO, np.inf])).tolist()
-    return Template(_CODES).substitute(
-        TARGETS[target], lowest=low, zero_low=zero_low, zero_high=zero_high, highest=high
-    )
+    keys = ordered(np.array([-np.inf, -ZERO, ZERO, np.inf])).tolist()
+    names = ("lowest", "zero_low", "zero_high", "highest")
+    limits = dict(zip(names, map(hex, keys), strict=True))
+    return Template(_CODES).substitute({**TARGETS[target], **limits})
 
 
 def render_masks(target: str) -> str:

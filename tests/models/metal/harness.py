@@ -25,6 +25,12 @@ MOST_THREADS: Final = 1024
 SCHEDULES: Final = (0, 1, 2, 3, 4, 5)
 _LIMIT_S: Final = 120.0
 
+_CUDA_PLACES: Final = {
+    "blockIdx": "threadgroup_position_in_grid",
+    "blockDim": "threads_per_threadgroup",
+    "threadIdx": "thread_position_in_threadgroup",
+}
+
 _FLAGS: Final = (
     "-std=c++20",
     "-O1",
@@ -66,11 +72,40 @@ def trace(launch: Launch) -> str:
     return found[1]
 
 
+def trace_cuda(launch: Launch) -> str:
+    """Return a launch rendered for CUDA under a signature of our own.
+
+    MLX writes no CUDA source where it has no CUDA, so this shows what the body does, not that
+    NVIDIA's compiler takes what MLX makes of it.
+    """
+    parameters, names = [], {**launch.inputs, launch.output: None}
+    for name in names:
+        written = name == launch.output
+        kind = (launch.dtype if written else launch.inputs[name].dtype).name
+        parameters.append(f"{'' if written else 'const '}device {kind}_t* {name} [[buffer(0)]]")
+        if f"{name}_shape" in launch.source:
+            parameters.append(f"const constant int* {name}_shape [[buffer(0)]]")
+    parameters += [f"uint3 {place} [[{place}]]" for place in _CUDA_PLACES.values()]
+    constants = "".join(
+        f"constexpr int {name} = {value};\n"
+        if isinstance(value, int)
+        else f"using {name} = {value.name}_t;\n"
+        for name, value in launch.constants.items()
+    )
+    defined = "".join(f"#define {cuda} {metal}\n" for cuda, metal in _CUDA_PLACES.items())
+    head = ",\n".join(parameters)
+    return (
+        f"{defined}inline int __ffs(int x) {{ return __builtin_ffs(x); }}\n"
+        f"[[kernel]] void {launch.name}({head}) {{\n{constants}{launch.source}}}\n"
+    )
+
+
 class MetalOnCPU:
     """Executes launches; every schedule must write the same bytes.
 
     Compiled kernels are kept in `folder`. `change`, if given, edits the traced source first: a
-    fault is seeded where a real one would stand.
+    fault is seeded where a real one would stand. `source_of` writes a launch out; with
+    `whole_groups` the grid ends with a whole group, as CUDA's does.
     """
 
     def __init__(
@@ -78,17 +113,25 @@ class MetalOnCPU:
         folder: Path,
         schedules: Sequence[int] = SCHEDULES,
         change: Callable[[str], str] = str,
+        source_of: Callable[[Launch], str] = trace,
+        *,
+        whole_groups: bool = False,
     ) -> None:
         self.folder = folder
         self.schedules = schedules
         self.change = change
+        self.source_of = source_of
+        self.whole_groups = whole_groups
         self.launches: list[str] = []
 
     def __call__(self, launch: Launch) -> NDArray[Any]:
         if launch.threads_per_group > MOST_THREADS:
             raise MetalFaultError(f"{launch.threads_per_group} threads a group, Metal has 1024")
-        source = self.change(trace(launch))
+        source = self.change(self.source_of(launch))
         self.launches.append(launch.name)
+        if self.whole_groups:
+            groups = -(-launch.threads // launch.threads_per_group)
+            launch = replace(launch, threads=groups * launch.threads_per_group)
         program, buffers = self._compiled(source, launch)
         first, *others = (self._run(program, launch, buffers, s) for s in self.schedules)
         for schedule, other in zip(self.schedules[1:], others, strict=True):

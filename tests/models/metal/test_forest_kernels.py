@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from models.forest import Forest
+from models.kernels import device
 from models.kernels.device import DeviceRunner
 from models.kernels.masks import MaskForest, ordered
 from models.kernels.pairs import Entity, PairScorer
@@ -55,6 +56,31 @@ def test_masks_prepared_once_for_couriers_and_orders_change_no_bit(
     scores = scorer.score(hard_rows, (couriers, orders))
     np.testing.assert_array_equal(scores, exact(forest, masks, whole))
     assert metal.launches[-1] == "forest_scores_2"
+
+
+def test_the_cuda_rendering_reaches_the_same_leaves(
+    harness: ModuleType, kernels: Path, forest: Forest, hard_rows: Matrix
+) -> None:
+    cuda = harness.MetalOnCPU(
+        kernels, schedules=(0, 1), source_of=harness.trace_cuda, whole_groups=True
+    )
+    masks = MaskForest(forest)
+    couriers = Entity(hard_rows[:40, [5, 0]], np.arange(len(hard_rows)) % 40)
+    whole = hard_rows.copy()
+    whole[:, [5, 0]] = couriers.matrix[couriers.row]
+    scorer = PairScorer(masks, DeviceRunner(masks, "cuda", cuda), ROWS_AT_ONCE, ([5, 0],))
+    scores = scorer.score(hard_rows, (couriers,))
+    np.testing.assert_array_equal(scores, exact(forest, masks, whole))
+
+
+def test_a_launch_too_large_to_count_in_32_bits_is_refused(
+    forest_of: Callable[[int], Forest], monkeypatch: pytest.MonkeyPatch, hard_rows: Matrix
+) -> None:
+    monkeypatch.setattr(device, "MOST_THREADS", 100)
+    masks = MaskForest(forest_of(31))
+    scorer = PairScorer(masks, DeviceRunner(masks, "metal", lambda _: None), ROWS_AT_ONCE)
+    with pytest.raises(ValueError, match="too large for one launch"):
+        scorer.score(hard_rows)
 
 
 def test_every_code_of_the_kernel_is_that_of_the_exact_binning(
