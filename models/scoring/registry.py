@@ -12,8 +12,17 @@ if TYPE_CHECKING:
 
     from lightgbm import Booster
 
+
+def _mlx(booster: Booster, _threads: int) -> ScoringBackend:
+    from models.forest import Forest
+    from models.scoring.mlx import MLXBackend
+
+    return MLXBackend(Forest.from_lightgbm(booster.model_to_string()))
+
+
 _FACTORIES: Final[Mapping[str, Callable[[Booster, int], ScoringBackend]]] = {
     "lightgbm": LightGBMBackend,
+    "mlx": _mlx,
 }
 
 BACKENDS: Final = tuple(_FACTORIES)
@@ -25,7 +34,7 @@ def get_backend(name: str, booster: Booster, threads: int) -> ScoringBackend:
     Raises
     ------
     ValueError
-        If no backend has that name.
+        If no backend has that name, or it cannot be used on this machine.
     """
     if name not in _FACTORIES:
         raise ValueError(f"expected a scoring backend in {', '.join(BACKENDS)}, got {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from models import AcceptanceModel, AcceptanceParams, read_log, train
 from models.columns import RAW_COLUMNS, VEHICLES
+from models.forest import Forest
 
 QUICK = AcceptanceParams(max_trees=150, learning_rate=0.1, n_bags=2)
 
@@ -125,3 +127,71 @@ def quick_params() -> AcceptanceParams:
 @pytest.fixture(scope="session")
 def world_of() -> Callable[[int, int], World]:
     return make_world
+
+
+FOREST_KINDS = {
+    "31 leaves": {"num_leaves": 31},
+    "three words a tree": {"num_leaves": 90},
+    "zero is missing": {"num_leaves": 31, "zero_as_missing": True},
+    "nothing is missing": {"num_leaves": 31, "use_missing": False},
+    "a stump": {"num_leaves": 2},
+}
+
+
+def _raw_rows() -> NDArray[np.float64]:
+    """Rows with NaN, zeros, two decimals, and a category of 70 values in column 5."""
+    rng = np.random.default_rng(7)
+    rows = rng.normal(size=(3000, 8)).round(2)
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    rows[:, 5] = rng.integers(70, size=len(rows))
+    rows[:, 7] *= rng.random(len(rows)) < 0.6
+    return rows
+
+
+@lru_cache(maxsize=8)
+def _grown(settings: tuple[tuple[str, int], ...]) -> Forest:
+    import lightgbm
+
+    rows, rng = _raw_rows(), np.random.default_rng(8)
+    logit = np.nan_to_num(rows[:, 0]) * np.sin(rows[:, 5]) + np.nan_to_num(rows[:, 7])
+    fixed = {
+        "objective": "binary",
+        "verbosity": -1,
+        "min_data_in_leaf": 5,
+        "min_data_per_group": 5,
+        "cat_smooth": 1.0,
+        "num_threads": 1,
+    }
+    data = lightgbm.Dataset(rows, logit + rng.normal(size=len(rows)) > 0, categorical_feature=[5])
+    booster = lightgbm.train(fixed | dict(settings), data, num_boost_round=20)
+    return Forest.from_lightgbm(booster.model_to_string())
+
+
+@pytest.fixture(params=FOREST_KINDS)
+def forest(request: pytest.FixtureRequest) -> Forest:
+    """Forests of every kind of split, of small and of large trees."""
+    return _grown(tuple(FOREST_KINDS[request.param].items()))
+
+
+@pytest.fixture
+def forest_of() -> Callable[[int], Forest]:
+    """Forests by their number of leaves."""
+    return lambda leaves: _grown((("num_leaves", leaves),))
+
+
+@pytest.fixture
+def hard_rows(request: pytest.FixtureRequest) -> NDArray[np.float64]:
+    """Rows drawn from thresholds, their neighbours in float64 and what is odd, after plain ones."""
+    found = (
+        request.getfixturevalue("forest")
+        if "forest" in request.fixturenames
+        else _grown((("num_leaves", 31),))
+    )
+    cuts = np.unique(found.threshold)
+    odd = [np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-35, -1e-35, 1.1e-35, 5e-324, -0.5, -1.0]
+    odd += [31.5, 69.0, 70.0, 96.0, 1e9, 1e300]
+    pool = np.concatenate([cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf), odd])
+    rng = np.random.default_rng(9)
+    drawn = rng.choice(pool, (500, 8))
+    drawn[::2, 5] = rng.integers(-2, 75, 250)
+    return np.vstack([_raw_rows()[:201], drawn])

@@ -18,6 +18,8 @@ Columns = dict[str, NDArray[np.float64]]
 def test_every_backend_gives_the_boosters_raw_scores(
     model: AcceptanceModel, columns: Columns, name: str, rows: int
 ) -> None:
+    if name == "mlx":
+        pytest.importorskip("mlx.core", reason="needs MLX", exc_type=ImportError)
     booster = model.ensemble_.booster
     backend = get_backend(name, booster, threads=2)
     assert backend.name == name
@@ -31,5 +33,7 @@ def test_every_backend_gives_the_boosters_raw_scores(
 
 
 def test_an_unknown_backend_is_named_with_the_known_ones(model: AcceptanceModel) -> None:
-    with pytest.raises(ValueError, match="expected a scoring backend in lightgbm, got 'abacus'"):
+    with pytest.raises(
+        ValueError, match="expected a scoring backend in lightgbm, mlx, got 'abacus'"
+    ):
         get_backend("abacus", model.ensemble_.booster, threads=1)

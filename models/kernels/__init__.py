@@ -1,0 +1,1 @@
+"""Forest kernels: what they read, their text, and what runs them."""
