@@ -108,8 +108,10 @@ def explore(flow: TwoObjectiveFlow, segment: Segment, stop: Callable[[int], bool
         levels.open(segment.lower[0])
         while True:
             if stop(len(found.plans)):
-                found.opening = opening_of(segment, reached)
-                return found
+                # Only the next level would show whether the last plan could do with less F.
+                kept = found.plans[:-1]
+                reached = kept[-1].point if kept else segment.upper
+                return Findings(kept, opening_of(segment, reached))
             if levels.go_on(reached[1] - flow.step, NODES_BETWEEN_CHECKS):
                 break
         best = levels.found()
