@@ -29,7 +29,7 @@ FIRST_ROWS = 8000
 CLIMB_SHARE = 0.6
 """Share of the time for moving prices; the core gets the rest."""
 
-HALVINGS = 6
+HALVINGS = 12
 CHUNK = 2000
 """Orders looked at between two looks at the clock."""
 
