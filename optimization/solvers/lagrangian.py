@@ -129,7 +129,9 @@ class _Search:
         # One order's typical price: how far above the bound a plan may aim.
         served = self.price < b.leave
         reach = 0.02 * max(1.0, float(np.abs(self.price[served]).sum()))
-        every, chunk = max(1, steps // 6), 10
+        every = max(1, steps // 6)
+        # Few steps between looks at the clock where a step is long.
+        chunk = max(1, min(10, 200_000 // max(1, b.column.size)))
         while self.taken < steps and self.bound < self.target and not until.expired:
             self.bound = ascend(
                 b, price, self.price, direction, state, self.bound, self.target, reach, chunk,
