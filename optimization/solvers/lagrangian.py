@@ -29,7 +29,7 @@ FIRST_ROWS = 8000
 CLIMB_SHARE = 0.6
 """Share of the time for moving prices; the core gets the rest."""
 
-HALVINGS = 6
+HALVINGS = 12
 CHUNK = 2000
 """Orders looked at between two looks at the clock."""
 
@@ -129,7 +129,9 @@ class _Search:
         # One order's typical price: how far above the bound a plan may aim.
         served = self.price < b.leave
         reach = 0.02 * max(1.0, float(np.abs(self.price[served]).sum()))
-        every, chunk = max(1, steps // 6), 10
+        every = max(1, steps // 6)
+        # Few steps between looks at the clock where a step is long.
+        chunk = max(1, min(10, 200_000 // max(1, b.column.size)))
         while self.taken < steps and self.bound < self.target and not until.expired:
             self.bound = ascend(
                 b, price, self.price, direction, state, self.bound, self.target, reach, chunk,
