@@ -37,7 +37,7 @@ class BundleCaps:
     mates_per_order: int = 6
     couriers_per_pair: int = 12
     couriers_per_triple: int = 8
-    orders_per_courier: int = 10
+    orders_per_courier: int = 4
     max_ready_gap_s: float = 900.0
 
     def __post_init__(self) -> None:
@@ -132,9 +132,10 @@ def bundle_columns(
     gap_s = np.abs(np.diff(data.ready_s[couples], axis=1)).ravel()
     edges = np.unique(np.concatenate((close, couples[gap_s <= caps.max_ready_gap_s])), axis=0)
     n = len(size)
+    mated = np.isin(edges[:, 0] * n + edges[:, 1], close[:, 0] * n + close[:, 1])
     pairs = pair_lanes(
         edges,
-        np.isin(edges[:, 0] * n + edges[:, 1], close[:, 0] * n + close[:, 1]),
+        mated,
         data.order,
         data.courier,
         reach_s,
@@ -147,7 +148,7 @@ def bundle_columns(
     found = [(pairs, *sequence_trips(data, pairs, between))]
     if caps.max_orders == MAX_ORDERS:
         triples = triple_lanes(
-            triangles(edges, n),
+            np.flatnonzero(mated)[triangles(close, n)],
             pairs,
             found[0][1] >= 0,
             data.order,

@@ -33,9 +33,9 @@ FIRST_CANDIDATES_PER_ORDER = 4
 """The same before there are prices, when what is cheap says little."""
 CORE_PER_ORDER = 4
 """Columns of least slack, per order, given to the mixed-integer engine where not all can be."""
-SMALL_CORE = 500
+SMALL_CORE = 200
 """A core so small that it is always solved, whatever the gap."""
-START_S = 3.0
+START_S = 10.0
 """Seconds a small core may take, the start of the engine included."""
 LARGEST_CORE = 4000
 """Most columns given to the mixed-integer engine."""
