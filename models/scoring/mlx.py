@@ -19,7 +19,7 @@ from models.kernels.pairs import PairScorer, Runner
 TIMED_DEVICES: Final = ("cpu",)
 """Devices whose speed stands in docs/benchmarks.md; no speed is stated of any other."""
 
-ROWS_AT_ONCE: Final = {"cpu": 1024, "metal": 1 << 18, "cuda": 1 << 18}
+ROWS_AT_ONCE: Final = {"cpu": 256, "metal": 1 << 18, "cuda": 1 << 18}
 
 
 class MLXBackend:
