@@ -27,6 +27,12 @@ from optimization.structure import Kind, recognise
 from optimization.verify import verify
 from optimization.weights import Weights
 
+MANY_PAIRS = 20_000
+"""From here on prices are sooner done than CBC, compiling included."""
+
+PRICES_SHARE = 0.7
+"""Of the time for prices on orders; the rest is for CBC where they prove nothing."""
+
 
 def solve(
     problem: AssignmentProblem,
@@ -100,13 +106,25 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
         greedy = SOLVERS["greedy"].solve(scalar, deadline)
+        if scalar.problem.n_columns >= MANY_PAIRS and scalar.problem.all_pairs:
+            priced = _by_prices(scalar, deadline, greedy)
+            if priced.proven or deadline.expired:
+                return priced
+            greedy, bound_value = priced, max(bound_value, _bound_value(scalar, priced))
         found = _milp().solve(scalar, deadline, greedy, bound_value=bound_value)
     except SolverError as error:
         return _fallback(scalar, bound_value, str(error), started_s)
-    if found.engine == greedy.engine:
+    if found.engine == SOLVERS["greedy"].name:
         bound_value = _bound_value(scalar, found)
         return _fallback(scalar, bound_value, "the deadline came first", started_s)
     return found
+
+
+def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -> Solution:
+    """Answer by prices on orders; loaded here, for it brings a compiler."""
+    from optimization.solvers.lagrangian import LagrangianSolver
+
+    return LagrangianSolver().solve(scalar, deadline.fraction(PRICES_SHARE), incumbent)
 
 
 def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
