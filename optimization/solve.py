@@ -172,7 +172,8 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         incumbent = _restated(scalar, replace(extremes[0], columns=columns), bound_value, started_s)
         if scalar.value(columns) <= bound_value:
             return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
-    if SOLVERS["packing"].can_solve(free) and scalar.problem.n_columns > LARGEST_CORE:
+    packing = SOLVERS["packing"].can_solve(free) and all(b.term.work is None for b in scalar.bounds)
+    if packing and scalar.problem.n_columns > LARGEST_CORE:
         message = "no packing within the bounds was found"
         if incumbent is None:
             return _without_plan(

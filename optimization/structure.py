@@ -63,6 +63,12 @@ def sizes_redundant(problem: AssignmentProblem) -> bool:
     return bool(np.all(heaviest <= problem.max_size))
 
 
+def counts_work(scalar: ScalarProblem) -> bool:
+    """Whether work that adds up over a courier's columns is priced or limited."""
+    works = scalar.problem.works
+    return bool(scalar.work) or any((work.limit < NO_LIMIT).any() for work in works)
+
+
 def recognise(scalar: ScalarProblem) -> Structure:
     """Find the structure of a scalar problem."""
     problem = scalar.problem
@@ -71,7 +77,7 @@ def recognise(scalar: ScalarProblem) -> Structure:
     if scalar.bounds:
         names = ", ".join(bound.term.name for bound in scalar.bounds)
         return Structure(Kind.MILP, f"a bound on {names} couples all couriers")
-    if scalar.work or any((work.limit < NO_LIMIT).any() for work in problem.works):
+    if counts_work(scalar):
         return Structure(Kind.MILP, "work adds up column by column at each courier")
     if sizes_redundant(problem):
         return Structure(

@@ -19,6 +19,7 @@ from optimization.solution import Solution, StopReason
 from optimization.solvers.base import conclude
 from optimization.solvers.pool import WorkerPool
 from optimization.stop import Deadline
+from optimization.structure import counts_work
 
 CLOSE = 5e-4
 """Gap, against the absolute costs of the chosen columns, that is not worth the exact core."""
@@ -140,8 +141,10 @@ class PackingSolver:
         self.pool = pool or WorkerPool()
 
     def can_solve(self, scalar: ScalarProblem) -> bool:
-        """Whether there is one column per courier and no bound."""
-        return scalar.problem.one_column_per_courier and not scalar.bounds
+        """Whether there is one column per courier, no bound, and no work that counts."""
+        return (
+            scalar.problem.one_column_per_courier and not scalar.bounds and not counts_work(scalar)
+        )
 
     def solve(
         self, scalar: ScalarProblem, deadline: Deadline, incumbent: Solution | None = None
