@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 SAMPLE := data/sample
 MODEL := var/model
 
-.PHONY: run test slow benchmarks serve sample schema clean
+.PHONY: run test slow mlx benchmarks serve sample schema clean
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python >= 3.11 is needed: set PYTHON=/path/to/python3"; exit 1; }
@@ -36,8 +36,19 @@ test: $(READY) ## ruff, mypy --strict, import-linter, pytest
 slow: $(READY) ## the long statistical and cross-check runs
 	$(BIN)/pytest -m slow
 
+mlx: $(READY) ## the MLX backend and its Metal kernels, compiled with g++ and run on the CPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable ".[mlx]"
+	$(BIN)/pytest tests/models/metal tests/models/test_scoring_mlx.py -rs
+
 benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/optimization_engines.py
+	$(BIN)/python benchmarks/one_assignment.py
+	$(BIN)/python benchmarks/frontier.py
+	$(BIN)/python benchmarks/fairness.py
+	$(BIN)/python benchmarks/bundles.py
+	$(BIN)/python benchmarks/honest_uplift.py
+	$(BIN)/python benchmarks/acceptance.py planted
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/acceptance.py
 
