@@ -79,11 +79,18 @@ class WorkerPool:
         self._command = command or [sys.executable, "-m", "optimization.worker"]
         self._idle: queue.LifoQueue[_Worker | SolverError] = queue.LifoQueue()
         self._all: list[_Worker] = []
+        self._callers = 0
+        self._expected = 0  # workers alive or starting
         self._lock = threading.Lock()
         atexit.register(self.close)
 
     def warm(self) -> threading.Thread:
         """Start one more worker in the background; join the thread to wait for it."""
+        with self._lock:
+            self._expected += 1
+        return self._launch()
+
+    def _launch(self) -> threading.Thread:
         thread = threading.Thread(target=self._start, daemon=True)
         thread.start()
         return thread
@@ -98,9 +105,16 @@ class WorkerPool:
         SolverError
             If the worker cannot be started, dies on its own, or reports an error.
         """
-        worker = None if deadline.expired else self._take(deadline)
-        if worker is None:
-            return None
+        with self._lock:
+            self._callers += 1
+        try:
+            worker = None if deadline.expired else self._take(deadline)
+            return None if worker is None else self._ask(worker, model, deadline)
+        finally:
+            with self._lock:
+                self._callers -= 1
+
+    def _ask(self, worker: _Worker, model: MilpModel, deadline: Deadline) -> MilpAnswer | None:
         # The engine is asked to stop a little early, so that its incumbent still gets back.
         left = deadline.remaining()
         request: dict[str, NDArray[Any]] = {"limit_s": np.array(max(0.001, 0.9 * left - 0.01))}
@@ -137,7 +151,7 @@ class WorkerPool:
     def close(self) -> None:
         """End every worker."""
         with self._lock:
-            workers, self._all = self._all, []
+            workers, self._all, self._expected = self._all, [], 0
             self._idle = queue.LifoQueue()
         for worker in workers:
             worker.kill()
@@ -147,7 +161,12 @@ class WorkerPool:
         try:
             worker = self._idle.get_nowait()
         except queue.Empty:
-            self.warm()
+            # Others hold at most one worker each: with as many as callers, one is ours to come.
+            with self._lock:
+                short = self._callers > self._expected
+                self._expected += short
+            if short:
+                self._launch()
             try:
                 worker = self._idle.get(timeout=None if math.isinf(left) else left)
             except queue.Empty:
@@ -160,6 +179,8 @@ class WorkerPool:
         try:
             worker = _Worker(self._command)
         except OSError as error:
+            with self._lock:
+                self._expected -= 1
             self._idle.put(SolverError(f"cannot start {self._command[0]}: {error}"))
             return
         with self._lock:
@@ -173,5 +194,7 @@ class WorkerPool:
 
     def _discard(self, worker: _Worker) -> None:
         worker.kill()
-        with self._lock, contextlib.suppress(ValueError):
-            self._all.remove(worker)
+        with self._lock:
+            if worker in self._all:
+                self._all.remove(worker)
+                self._expected -= 1
