@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -119,14 +120,15 @@ class PackingSolver:
     Prices give a certified bound over all columns and rank them; greedy and local search make the
     packing; where its gap is not close, a mixed-integer engine solves the columns that the prices
     leave in question: all that any better packing could use if they are few (a proof), else the
-    most promising. All but that engine's time limit is deterministic.
+    most promising. All but that engine's time limit is deterministic, and that needs a deadline.
 
     Parameters
     ----------
     close
         Gap that is good enough without the mixed-integer engine.
     core_s
-        Seconds for that engine at most on more than a few hundred columns; 0 for never.
+        Seconds for that engine at most on more than 200 columns, where there is a deadline; with
+        none it solves up to 200 only. 0 for never.
     pool
         Where it runs; a pool of this package's workers by default.
     """
@@ -164,8 +166,11 @@ class PackingSolver:
         late = deadline.expired
         note = f"{len(search.columns)} columns, {rounds} rounds of prices"
         core = search.in_question()
-        worthwhile = search.gap > 0 and (core.size <= SMALL_CORE or search.gap > self.close)
-        if worthwhile and self.core_s > 0 and not late:
+        # A larger core is cut short by the clock, so it is only tried where a clock runs anyway:
+        # without a deadline the same problem has the same answer.
+        timed = math.isfinite(deadline.at_s)
+        worthwhile = core.size <= SMALL_CORE or (timed and search.gap > self.close)
+        if search.gap > 0 and worthwhile and self.core_s > 0 and not late:
             told, late = self._core(search, core, deadline)
             note += told
         value = search.columns.value(search.chosen)
