@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.errors import TrainingError
 from models.evaluation import split_by_time
 from models.features import FeatureSchema
+from models.forest import Forest
 from models.params import AcceptanceParams
 from models.scoring import ScoringBackend, get_backend
 
@@ -25,7 +26,7 @@ class Ensemble:
     one from outside verifies its hash first (see `models.persistence`).
     """
 
-    def __init__(self, text: str, threads: int, backend: str = "lightgbm") -> None:
+    def __init__(self, text: str, threads: int, backend: str | None = None) -> None:
         self.text = text
         self.threads = threads
         self._backend = backend
@@ -38,9 +39,14 @@ class Ensemble:
         return lightgbm.Booster(model_str=self.text)
 
     @cached_property
+    def forest(self) -> Forest:
+        """The trees as checked arrays."""
+        return Forest.from_lightgbm(self.text)
+
+    @cached_property
     def backend(self) -> ScoringBackend:
         """The backend that scores."""
-        return get_backend(self._backend, self.booster, self.threads)
+        return get_backend(self._backend, self)
 
     @property
     def n_trees(self) -> int:

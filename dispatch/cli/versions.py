@@ -29,7 +29,7 @@ _LIBRARIES = (
 
 def collect() -> dict[str, str]:
     """Name the versions of everything that can change a plan."""
-    from models.scoring import BACKENDS
+    from models.scoring import BACKENDS, active_kernel
     from optimization.solvers import SOLVERS
 
     found = {
@@ -39,6 +39,7 @@ def collect() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "engines": ", ".join(solver.name for solver in SOLVERS.values()),
         "scoring backends": ", ".join(BACKENDS),
+        "scoring kernel": active_kernel(),
     }
     for name in _LIBRARIES:
         try:
