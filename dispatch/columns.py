@@ -92,18 +92,35 @@ def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
     )
 
 
-def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
-    """Derive the raw columns of n offers; each value has shape (n,)."""
-    timing = trip.timing()
+def trip_columns(trip: Trip, timing: Timing, due_s: Floats) -> dict[str, Floats]:
+    """Derive the raw columns that a trip and its timing decide; each value has shape (n,)."""
     return {
         "to_pickup_s": trip.to_pickup_s,
         "to_pickup_m": trip.to_pickup_m,
         "trip_s": trip.trip_s,
         "trip_m": trip.trip_m,
         "detour_s": np.maximum(trip.to_pickup_s + trip.trip_s - trip.direct_s, 0.0),
-        "until_free_s": np.maximum(trip.free_s - context.now_s, 0.0),
         "wait_s": timing.picked_up_s - (timing.arrive_s + trip.pickup_before_s),
-        "slack_s": context.due_s - timing.door_s,
+        "slack_s": due_s - timing.door_s,
+    }
+
+
+def courier_clock(
+    free_s: Floats, shift_end_s: Floats, last_offer_s: Floats, now_s: Floats | float
+) -> dict[str, Floats]:
+    """Derive the raw columns that a courier's own times decide; each value has shape (n,)."""
+    return {
+        "until_free_s": np.maximum(free_s - now_s, 0.0),
+        "shift_left_s": shift_end_s - now_s,
+        "since_offer_s": now_s - last_offer_s,
+    }
+
+
+def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
+    """Derive the raw columns of n offers; each value has shape (n,)."""
+    return {
+        **trip_columns(trip, trip.timing(), context.due_s),
+        **courier_clock(trip.free_s, context.shift_end_s, context.last_offer_s, context.now_s),
         "load_orders": context.load_orders,
         "load_size": context.load_size,
         "pay": context.pay,
@@ -115,8 +132,6 @@ def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
         "precipitation_mm_h": context.precipitation_mm_h,
         "temperature_c": context.temperature_c,
         "demand_ratio": context.demand_ratio,
-        "shift_left_s": context.shift_end_s - context.now_s,
-        "since_offer_s": context.now_s - context.last_offer_s,
         "vehicle": context.vehicle,
         "courier_offers": context.courier_offers,
         "courier_accepted": context.courier_accepted,

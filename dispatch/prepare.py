@@ -4,18 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import numpy as np
+from typing import Protocol, runtime_checkable
 
 from dispatch.availability import Availability, availability
-from dispatch.columns import OfferContext, local_clock, raw_columns
 from dispatch.config import DispatchConfig
 from dispatch.domain import Snapshot
+from dispatch.entities import pair_columns
 from dispatch.formulate import Costs, price
 from dispatch.pairs import CandidatePairs, find_pairs
 from dispatch.tables import Floats, Tables, tabulate
 from dispatch.travel import TravelTimes
+from models import PairColumns
 
 
 class AcceptanceScorer(Protocol):
@@ -28,6 +27,15 @@ class AcceptanceScorer(Protocol):
 
     def predict_proba(self, columns: dict[str, Floats]) -> Floats:
         """Predict the chance of acceptance, shape (n,), from the raw columns."""
+        ...
+
+
+@runtime_checkable
+class PairScorer(Protocol):
+    """A model that takes the tables as they are, as `models.AcceptanceModel` does."""
+
+    def predict_pairs(self, pairs: PairColumns) -> Floats:
+        """Predict the chance of acceptance of each pair, shape (k,)."""
         ...
 
 
@@ -73,43 +81,13 @@ def prepare(
         free = availability(tables, travel)
         pairs = find_pairs(tables, free, travel, config.candidates)
     with watch.stage("features"):
-        columns = raw_columns(pairs.trip, offer_context(snapshot, tables, pairs))
+        columns = pair_columns(snapshot, tables, free, pairs)
     with watch.stage("probability"):
-        probability = model.predict_proba(columns)
+        probability = (
+            model.predict_pairs(columns)
+            if isinstance(model, PairScorer)
+            else model.predict_proba(columns.expand())
+        )
     return Prepared(
         snapshot, tables, travel, free, pairs, price(tables, pairs, probability, config)
-    )
-
-
-def offer_context(snapshot: Snapshot, tables: Tables, pairs: CandidatePairs) -> OfferContext:
-    """Gather what else is known about every candidate pair."""
-    orders, couriers = tables.orders, tables.couriers
-    order, courier = pairs.order, pairs.courier
-    hour, weekday = local_clock(np.array([tables.now_s]), snapshot.timezone)
-
-    def constant(value: float | None) -> Floats:
-        return np.full(len(pairs), np.nan if value is None else value)
-
-    def of(values: np.ndarray, rows: np.ndarray) -> Floats:
-        return np.asarray(values[rows], dtype=np.float64)
-
-    return OfferContext(
-        now_s=constant(tables.now_s),
-        due_s=orders.due_s[order],
-        pay=orders.pay[order],
-        value=orders.value[order],
-        order_size=of(orders.size, order),
-        attempt=of(orders.attempt, order),
-        load_orders=of(couriers.load_orders, courier),
-        load_size=of(couriers.load_size, courier),
-        vehicle=of(couriers.kind, courier),
-        shift_end_s=couriers.shift_end_s[courier],
-        last_offer_s=couriers.last_offer_s[courier],
-        courier_offers=of(couriers.past_offers, courier),
-        courier_accepted=of(couriers.past_acceptances, courier),
-        hour=constant(hour[0]),
-        weekday=constant(weekday[0]),
-        precipitation_mm_h=constant(snapshot.weather.precipitation_mm_h),
-        temperature_c=constant(snapshot.weather.temperature_c),
-        demand_ratio=constant(len(orders) / max(len(couriers), 1)),
     )

@@ -15,6 +15,7 @@ from models.features import (
 )
 from models.history import HistoryPrior
 from models.log import OffersLog, read_log
+from models.pairs import PairColumns
 from models.params import AcceptanceParams
 from models.persistence import load, save
 
@@ -36,6 +37,7 @@ __all__ = [
     "ModelError",
     "NotFittedError",
     "OffersLog",
+    "PairColumns",
     "RawColumn",
     "SigmoidCalibration",
     "TrainingError",

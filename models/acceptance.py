@@ -17,7 +17,9 @@ from models.evaluation import Metric, evaluate_probabilities, group_folds, split
 from models.features import Columns, FeatureSchema, build_matrix, default_schema
 from models.history import HistoryPrior
 from models.log import OffersLog, read_log
+from models.pairs import PairColumns
 from models.params import AcceptanceParams
+from models.scoring.fused import score_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,6 +147,18 @@ class AcceptanceModel:
         """
         self._need("calibration_")
         return self.calibration_.apply(self.ensemble_.score(self.matrix(columns)))
+
+    def predict_pairs(self, pairs: PairColumns) -> FloatArray:
+        """As `predict_proba`, shape (k,), for k courier-order pairs given as tables.
+
+        Raises
+        ------
+        FeatureError, NotFittedError
+            As in `predict_proba`.
+        """
+        self._need("calibration_")
+        scores = score_pairs(self.ensemble_.backend, self.schema_, self.history_prior_, pairs)
+        return self.calibration_.apply(scores)
 
     def predict_proba_fold(self, columns: Columns, fold: int) -> FloatArray:
         """As `predict_proba`, from the ensemble that knows the orders of one fold only.

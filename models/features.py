@@ -235,6 +235,12 @@ def default_schema(*, use_courier_history: bool = True) -> FeatureSchema:
     return FeatureSchema(tuple(kept), use_courier_history)
 
 
+def feature_values(name: str, columns: Columns, history_prior: HistoryPrior) -> FloatArray:
+    """One feature of the catalogue, shape (n,), from the raw columns that it names as inputs."""
+    formula = _FORMULAS.get(name)
+    return columns[name] if formula is None else formula(columns, history_prior)
+
+
 def build_matrix(
     columns: Columns, schema: FeatureSchema, history_prior: HistoryPrior
 ) -> FloatArray:
@@ -252,6 +258,5 @@ def build_matrix(
         raise FeatureError("columns refused", problems)
     matrix = np.empty((n_rows, len(schema.features)), dtype=np.float64)
     for place, name in enumerate(schema.names):
-        formula = _FORMULAS.get(name)
-        matrix[:, place] = columns[name] if formula is None else formula(columns, history_prior)
+        matrix[:, place] = feature_values(name, columns, history_prior)
     return matrix
