@@ -30,7 +30,7 @@ typedef struct {
     int32_t zero_code;
     int32_t first_column;
     int32_t n_columns;
-    int32_t unused;     /* keeps the size a multiple of eight on every compiler */
+    int32_t most_in_cell; /* most cuts in one grid cell: so often is a code raised at most */
 } Scale;
 
 typedef struct {

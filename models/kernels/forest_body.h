@@ -79,7 +79,7 @@ static void code_values(const Forest *f, const Scale *s, const double *x, int64_
         __m512d cell = _mm512_mul_pd(_mm512_sub_pd(v, low), per_unit);
         cell = _mm512_min_pd(_mm512_max_pd(cell, _mm512_setzero_pd()), last);
         __m256i code = _mm256_i32gather_epi32(cells, _mm512_cvttpd_epi32(cell), 4);
-        for (;;) {
+        for (int32_t left = s->most_in_cell; left > 0; left--) {
             const __mmask8 more =
                 _mm512_cmp_pd_mask(v, _mm512_i32gather_pd(code, cuts, 8), _CMP_GT_OQ);
             if (!more)
@@ -112,7 +112,7 @@ static void code_values(const Forest *f, const Scale *s, const double *x, int64_
         __m256d cell = _mm256_mul_pd(_mm256_sub_pd(v, low), per_unit);
         cell = _mm256_min_pd(_mm256_max_pd(cell, _mm256_setzero_pd()), last);
         __m128i code = _mm_i32gather_epi32(cells, _mm256_cvttpd_epi32(cell), 4);
-        for (;;) {
+        for (int32_t left = s->most_in_cell; left > 0; left--) {
             const __m256d more = _mm256_cmp_pd(v, _mm256_i32gather_pd(cuts, code, 8), _CMP_GT_OQ);
             if (!_mm256_movemask_pd(more))
                 break;
@@ -151,29 +151,17 @@ static void column_planes(const uint8_t *codes, int32_t n_steps, Plane *plane) {
         for (int g = 0; g < 8; g++)
             bits[g] = _cvtmask64_u64(_mm512_cmpge_epu8_mask(v[g], step));
     }
-#elif defined(__AVX2__)
-    for (int32_t k = 1; k <= n_steps; k++) {
-        const __m256i step = _mm256_set1_epi8((char)k);
-        uint32_t *bits = (uint32_t *)(plane + k - 1);
-        for (int g = 0; g < 16; g++) {
-            const __m256i v = _mm256_load_si256((const __m256i *)(codes + 32 * g));
-            bits[g] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(v, step), v));
-        }
-    }
 #else
-    typedef uint8_t Bytes __attribute__((vector_size(16)));
-    typedef uint64_t Halves __attribute__((vector_size(16)));
-    const Bytes weight = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-    for (int32_t k = 1; k <= n_steps; k++) {
-        uint8_t *bits = (uint8_t *)(plane + k - 1);
-        for (int g = 0; g < BLOCK / 16; g++) {
-            const Bytes v = *(const Bytes *)(codes + 16 * g);
-            const Halves set = (Halves)((Bytes)(v >= (uint8_t)k) & weight);
-            /* eight different powers of two: the sum of the bytes, in the top one, is their union */
-            bits[2 * g] = (uint8_t)(set[0] * 0x0101010101010101u >> 56);
-            bits[2 * g + 1] = (uint8_t)(set[1] * 0x0101010101010101u >> 56);
-        }
+    /* Each row sets one bit, at its own code; from above, every plane takes in the one after it. */
+    uint64_t below[BLOCK / 64] = {0};
+    memset(plane, 0, (size_t)n_steps * sizeof *plane);
+    for (int r = 0; r < BLOCK; r++) {
+        uint64_t *bits = codes[r] ? (uint64_t *)(plane + codes[r] - 1) : below;
+        bits[r >> 6] |= (uint64_t)1 << (r & 63);
     }
+    for (int32_t k = n_steps - 2; k >= 0; k--)
+        for (int h = 0; h < PARTS; h++)
+            plane[k].part[h] |= plane[k + 1].part[h];
 #endif
 }
 

@@ -43,7 +43,7 @@ def score(program: Program, matrix: FloatArray) -> FloatArray:
         _planes(
             matrix, scales.table, scales.cuts, scales.cells, scales.n_cuts, scales.set_first,
             scales.set_plane, multiplexers.ops, multiplexers.op_first, multiplexers.out,
-            multiplexers.n_slots, program.leaf_first, program.leaf_count, program.leaf, out,
+            multiplexers.n_slots, program.leaf_first, program.leaf, out,
         )  # fmt: skip
     return out
 
@@ -80,17 +80,44 @@ def _walk(  # type: ignore[no-untyped-def]
         out[r] = total
 
 
+@njit(cache=True)
+def _merge(mask, a, b):  # type: ignore[no-untyped-def]
+    return b ^ (mask & (a ^ b))
+
+
+@njit(cache=True)
+def _numbers(slot, planes, w, number):  # type: ignore[no-untyped-def]
+    """Eight planes to a byte a row, as `leaf_numbers` of forest_body.h."""
+    ones, twos = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+    fours = np.uint64(0x0F0F0F0F0F0F0F0F)
+    s1, s2, s4 = np.uint64(1), np.uint64(2), np.uint64(4)
+    for h in range(2):
+        p0, p1 = slot[planes[4 * h], w], slot[planes[4 * h + 1], w]
+        p2, p3 = slot[planes[4 * h + 2], w], slot[planes[4 * h + 3], w]
+        e0, o0 = _merge(ones, p0, p1 << s1), _merge(ones, p0 >> s1, p1)
+        e1, o1 = _merge(ones, p2, p3 << s1), _merge(ones, p2 >> s1, p3)
+        number[4 * h] = _merge(twos, e0, e1 << s2)
+        number[4 * h + 1] = _merge(twos, o0, o1 << s2)
+        number[4 * h + 2] = _merge(twos, e0 >> s2, e1)
+        number[4 * h + 3] = _merge(twos, o0 >> s2, o1)
+    for q in range(4):
+        low, high = number[q], number[4 + q]
+        number[q] = _merge(fours, low, high << s4)
+        number[4 + q] = _merge(fours, low >> s4, high)
+
+
 @njit(cache=True, nogil=True)
 def _planes(  # type: ignore[no-untyped-def]
     matrix, table, cuts, cells, n_cuts, set_first, set_plane, ops, op_first, tree_out, n_slots,
-    leaf_first, leaf_count, leaf, out,
+    leaf_first, leaf, out,
 ):  # fmt: skip
     zero, ones = np.uint64(0), ~np.uint64(0)
     slot = np.zeros((n_slots, _WORDS), np.uint64)
     slot[1] = ones
     codes = np.zeros(_ROWS, np.int32)
     # A plane holds bit b of word w for row 8 b + w: the eight rows of one step go to eight words.
-    total = np.zeros((64, _WORDS))
+    total = np.zeros((_WORDS, 64))
+    number = np.zeros(8, np.uint64)
     first_result = FIRST_PLANE + n_cuts + len(set_first) - 1
     for start in range(0, len(matrix), _ROWS):
         m = min(_ROWS, len(matrix) - start)
@@ -99,13 +126,17 @@ def _planes(  # type: ignore[no-untyped-def]
             scale = table[i]
             for r in range(m):
                 codes[r] = _code(scale, cuts, cells, matrix[start + r, scale.feature])
-            for k in range(1, scale.n_cuts + 1):
-                row = slot[at]
-                row[:] = zero
-                for b in range((m + _WORDS - 1) // _WORDS):
-                    for w in range(_WORDS):
-                        row[w] |= np.uint64(codes[_WORDS * b + w] >= k) << np.uint64(b)
-                at += 1
+            # Each row sets one bit, at its own code; from above, every plane takes in the next.
+            slot[at : at + scale.n_cuts] = zero
+            for r in range(m):
+                if codes[r] > 0:
+                    bit = np.uint64(1) << np.uint64(r // _WORDS)
+                    slot[at + codes[r] - 1, r % _WORDS] |= bit
+            for k in range(scale.n_cuts - 2, -1, -1):
+                row, after = slot[at + k], slot[at + k + 1]
+                for w in range(_WORDS):
+                    row[w] |= after[w]
+            at += scale.n_cuts
         for i in range(len(set_first) - 1):
             row = slot[at]
             row[:] = ones
@@ -121,17 +152,15 @@ def _planes(  # type: ignore[no-untyped-def]
                 row = slot[first_result + i - op_first[tree]]
                 for w in range(_WORDS):
                     row[w] = a[w] ^ (select[w] & (a[w] ^ b[w]))
-            table_of = leaf_first[tree]
-            n_bits = 0
-            while (1 << n_bits) < leaf_count[tree]:
-                n_bits += 1
-            for b in range((m + _WORDS - 1) // _WORDS):
-                shift = np.uint64(b)
-                for w in range(_WORDS):
-                    number = np.uint64(0)
-                    for bit in range(n_bits):
-                        plane = slot[tree_out[tree, bit], w]
-                        number |= ((plane >> shift) & np.uint64(1)) << np.uint64(bit)
-                    total[b, w] += leaf[table_of + np.int64(number)]
+            first = leaf_first[tree]
+            planes = tree_out[tree]
+            for w in range(_WORDS):
+                _numbers(slot, planes, w, number)
+                for j in range(8):
+                    numbers = number[j]
+                    for p in range(8):
+                        leaf_at = first + np.int64(numbers & np.uint64(255))
+                        total[w, 8 * p + j] += leaf[leaf_at]
+                        numbers >>= np.uint64(8)
         for r in range(m):
-            out[start + r] = total[r // _WORDS, r % _WORDS]
+            out[start + r] = total[r % _WORDS, r // _WORDS]

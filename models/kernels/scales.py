@@ -31,13 +31,13 @@ SCALE: Final = np.dtype(
         ("zero_code", "<i4"),
         ("first_column", "<i4"),
         ("n_columns", "<i4"),
-        ("unused", "<i4"),
+        ("most_in_cell", "<i4"),
     ]
 )
 """One scale as the kernels read it (`Scale` in forest.h)."""
 
 _WORD: Final = 32
-_CELLS_PER_CUT: Final = 4
+_CELLS_PER_CUT: Final = 16
 _FEWEST_CELLS, _MOST_CELLS = 64, 4096
 
 
@@ -132,7 +132,8 @@ class Scales:
             n_columns = -(-len(own) // CUTS_PER_COLUMN)
             self.table[place] = (
                 low, per_unit, feature, len(own), first_cut, first_cell, len(cells) - 1,
-                nan_code, zero_code, first_column, n_columns, 0,
+                nan_code, zero_code, first_column, n_columns,
+                int(np.diff(cells, append=len(own)).max()),
             )  # fmt: skip
             all_cuts.append(np.append(own, np.inf))
             all_cells.append(cells)

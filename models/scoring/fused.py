@@ -21,7 +21,7 @@ from models.history import HistoryPrior
 from models.kernels import CodedEntity, NativeForest
 from models.pairs import PairColumns
 from models.scoring.base import ScoringBackend
-from models.scoring.native import LARGE_BATCH_THREADS, NativeBackend
+from models.scoring.native import NativeBackend
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -47,7 +47,7 @@ def score_pairs(
         return backend.score(build_matrix(pairs.expand(), schema, prior))
     plan = _Plan(backend.forest, schema, prior, pairs)
     out = np.empty(len(pairs))
-    threads = max(1, min(LARGE_BATCH_THREADS, len(pairs) // PAIRS_PER_THREAD))
+    threads = max(1, min(backend.threads, len(pairs) // PAIRS_PER_THREAD))
     if threads == 1:
         plan.score(out, 0, len(pairs))
     else:
@@ -122,6 +122,7 @@ class _Plan:
             )
             for each in table
         ]
+        rows = None if row is None else np.ascontiguousarray(row)
         return CodedEntity(
-            self._forest.code(scales, np.column_stack(values)), np.concatenate(byte_columns), row
+            self._forest.code(scales, np.column_stack(values)), np.concatenate(byte_columns), rows
         )

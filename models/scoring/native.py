@@ -17,9 +17,10 @@ LARGE_BATCH_THREADS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class NativeBackend:
-    """Scores through `forest`; one thread for small batches, two for large ones."""
+    """Scores through `forest`; one thread for small batches, `threads` for large ones."""
 
     forest: NativeForest
+    threads: int = LARGE_BATCH_THREADS
     name: str = "native"
 
     @classmethod
@@ -29,4 +30,4 @@ class NativeBackend:
 
     def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw log-odds of shape (n,) for a float64 matrix of shape (n, f)."""
-        return self.forest.score(matrix, LARGE_BATCH_THREADS)
+        return self.forest.score(matrix, self.threads)

@@ -32,7 +32,8 @@ def tables_of(log: pd.DataFrame, n_pairs: int, seed: int = 0) -> PairColumns:
         order=some("order", N_ORDERS),
         context=some("context", 1),
         pair=some("pair", n_pairs),
-        courier_row=rng.integers(0, N_COURIERS, n_pairs),
+        # every other one, as a column of a table is
+        courier_row=rng.integers(0, N_COURIERS, 2 * n_pairs)[::2],
         order_row=np.sort(rng.integers(0, N_ORDERS, n_pairs)),
     )
 
