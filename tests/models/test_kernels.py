@@ -231,3 +231,14 @@ def test_pairs_that_do_not_fit_never_reach_the_kernel(
     spoil(parts)
     with pytest.raises(ValueError, match="do not fit the forest"):
         call()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_million_adversarial_rows_score_as_lightgbm_does(kernel: str) -> None:
+    world = World(seed=11)
+    booster = world.grow()
+    forest = Forest.from_lightgbm(booster.model_to_string())
+    rows = world.adversarial(forest, 1_000_000)
+    expected = booster.predict(rows, raw_score=True, num_threads=1)
+    np.testing.assert_array_equal(scorer(kernel, forest)(rows), expected)
