@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from dispatch.availability import Availability
-from dispatch.columns import OfferContext
 from dispatch.config import BundleRules, CandidateRules
 from dispatch.pairs import CandidatePairs
 from dispatch.routes import Trips, time_sequences
 from dispatch.tables import Floats, Ints, Points, Tables
 from dispatch.travel import EARTH_RADIUS_M, Legs, TravelTimes
+from models import PairColumns
 from optimization import stop_sequences
 from optimization.bundling import BundleCaps, EdgeLegs, TripData, bundle_columns
 
@@ -95,8 +95,7 @@ def bundle_raw_columns(
     tables: Tables,
     free: Availability,
     travel: TravelTimes,
-    context: OfferContext,
-    columns: Mapping[str, Floats],
+    columns: PairColumns,
     bundles: Bundles,
 ) -> dict[str, Floats]:
     """Describe bundles to the acceptance model in the columns of single offers, (b,) each.
@@ -110,14 +109,15 @@ def bundle_raw_columns(
     ----------
     tables, free, travel
         As in `find_bundles`.
-    context, columns
-        What is known of the candidate pairs, and their raw columns.
+    columns
+        What the model is told of the candidate pairs.
     bundles
         What to describe.
     """
     parts: list[dict[str, Floats]] = []
     for trips in bundles.trips:
-        described = {name: values[trips.pairs[:, 0]] for name, values in columns.items()}
+        described = columns.take(trips.pairs[:, 0]).expand()
+        together = columns.order_row[trips.pairs]
         orders, last = tables.orders, trips.order[:, -1]
         courier = trips.courier
         start = free.free_s[courier]
@@ -142,13 +142,13 @@ def bundle_raw_columns(
             "detour_s": np.maximum(ride_s - direct, 0.0),
             "wait_s": np.maximum(waits, 0.0).sum(axis=1),
             "slack_s": np.where(promised, least, np.nan),
-            "pay": context.pay[trips.pairs].sum(axis=1),
-            "value": context.value[trips.pairs].sum(axis=1),
-            "order_size": context.order_size[trips.pairs].sum(axis=1),
-            "attempt": context.attempt[trips.pairs].max(axis=1),
+            "pay": columns.order["pay"][together].sum(axis=1),
+            "value": columns.order["value"][together].sum(axis=1),
+            "order_size": columns.order["order_size"][together].sum(axis=1),
+            "attempt": columns.order["attempt"][together].max(axis=1),
         }
         parts.append(described)
-    return {name: np.concatenate([part[name] for part in parts]) for name in columns}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _trip_data(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dispatch.tables import Floats, Ints, Points
+from models.columns import RAW_COLUMNS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +59,7 @@ class Trip:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class OfferContext:
-    """What else is known when an offer is made, aligned with its trips; shape (n,), NaN unknown.
-
-    `heading_off_deg` is None where headings are not measured at all.
-    """
+    """What else is known when an offer is made, aligned with its trips; shape (n,), NaN unknown."""
 
     now_s: Floats
     due_s: Floats
@@ -81,7 +79,6 @@ class OfferContext:
     precipitation_mm_h: Floats
     temperature_c: Floats
     demand_ratio: Floats
-    heading_off_deg: Floats | None = None
 
 
 def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
@@ -96,21 +93,35 @@ def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
     )
 
 
-def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
-    """Derive the raw columns of n offers; each value has shape (n,)."""
-    timing = trip.timing()
-    heading = context.heading_off_deg
-    measured = {} if heading is None else {"heading_off_deg": heading}
+def trip_columns(trip: Trip, timing: Timing, due_s: Floats) -> dict[str, Floats]:
+    """Derive the raw columns that a trip and its timing decide; each value has shape (n,)."""
     return {
-        **measured,
         "to_pickup_s": trip.to_pickup_s,
         "to_pickup_m": trip.to_pickup_m,
         "trip_s": trip.trip_s,
         "trip_m": trip.trip_m,
         "detour_s": np.maximum(trip.to_pickup_s + trip.trip_s - trip.direct_s, 0.0),
-        "until_free_s": np.maximum(trip.free_s - context.now_s, 0.0),
         "wait_s": timing.picked_up_s - (timing.arrive_s + trip.pickup_before_s),
-        "slack_s": context.due_s - timing.door_s,
+        "slack_s": due_s - timing.door_s,
+    }
+
+
+def courier_clock(
+    free_s: Floats, shift_end_s: Floats, last_offer_s: Floats, now_s: Floats | float
+) -> dict[str, Floats]:
+    """Derive the raw columns that a courier's own times decide; each value has shape (n,)."""
+    return {
+        "until_free_s": np.maximum(free_s - now_s, 0.0),
+        "shift_left_s": shift_end_s - now_s,
+        "since_offer_s": now_s - last_offer_s,
+    }
+
+
+def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
+    """Derive the raw columns of n offers; each value has shape (n,)."""
+    found = {
+        **trip_columns(trip, trip.timing(), context.due_s),
+        **courier_clock(trip.free_s, context.shift_end_s, context.last_offer_s, context.now_s),
         "load_orders": context.load_orders,
         "load_size": context.load_size,
         "pay": context.pay,
@@ -122,12 +133,12 @@ def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
         "precipitation_mm_h": context.precipitation_mm_h,
         "temperature_c": context.temperature_c,
         "demand_ratio": context.demand_ratio,
-        "shift_left_s": context.shift_end_s - context.now_s,
-        "since_offer_s": context.now_s - context.last_offer_s,
         "vehicle": context.vehicle,
         "courier_offers": context.courier_offers,
         "courier_accepted": context.courier_accepted,
     }
+    # Logs are written in this order, whatever the order of the arithmetic.
+    return {name: found[name] for name in RAW_COLUMNS if name in found}
 
 
 def as_floats(values: Ints | Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Candidate pairs and their probabilities as an assignment problem of integers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +38,10 @@ class Costs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredBundles:
-    """Bundles and the chance that the courier takes each, shape (b,)."""
+    """Bundles, their raw columns and the chance that the courier takes each, shape (b,)."""
 
     bundles: Bundles
+    columns: Mapping[str, Floats]
     probability: Floats
 
     @property

@@ -13,6 +13,7 @@ from models.uplift import (
     AcceptanceClaim,
     Candidates,
     claim_acceptance,
+    fold_pair_probabilities,
     fold_probabilities,
     level_rows,
 )
@@ -45,8 +46,10 @@ def claim_of_plan(
     )
     single = np.flatnonzero(problem.max_orders == 1)
     scored = ready.costs.probability
+    folds = fold_pair_probabilities(model, ready.columns)
     if ready.bundles is not None:
         scored = np.concatenate((scored, ready.bundles.probability))
+        folds = np.hstack((folds, fold_probabilities(model, ready.bundles.columns)))
 
     def pick(probability: Floats) -> Ints:
         own = _rescored(ready, probability)
@@ -60,7 +63,7 @@ def claim_of_plan(
         ),
         scored,
         decision.columns,
-        fold_probabilities(model, ready.columns),
+        folds,
         pick,
         level_rows=level_rows(model),
         seed=model.params.seed,

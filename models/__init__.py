@@ -1,8 +1,9 @@
 """What couriers will do: features, calibrated acceptance, honest evaluation, safe artefacts."""
 
-from models.acceptance import AcceptanceModel, CalibrationReport
+from models.acceptance import AcceptanceModel
 from models.calibration import (
     BetaCalibration,
+    CalibrationReport,
     IsotonicCalibration,
     SigmoidCalibration,
     choose_calibration,
@@ -24,6 +25,7 @@ from models.forest import Forest
 from models.history import HistoryPrior
 from models.leakage import leakage_problems, split_problems
 from models.log import LogSummary, OffersLog, read_log
+from models.pairs import PairColumns
 from models.params import AcceptanceParams
 from models.past import past_counts
 from models.persistence import load, save
@@ -37,6 +39,7 @@ from models.uplift import (
     Candidates,
     claim_acceptance,
     doubly_robust,
+    fold_pair_probabilities,
     fold_probabilities,
 )
 
@@ -64,6 +67,7 @@ __all__ = [
     "ModelError",
     "NotFittedError",
     "OffersLog",
+    "PairColumns",
     "RawColumn",
     "Reason",
     "ReliabilityRow",
@@ -78,6 +82,7 @@ __all__ = [
     "default_schema",
     "doubly_robust",
     "evaluate_probabilities",
+    "fold_pair_probabilities",
     "fold_probabilities",
     "forbidden_columns",
     "group_folds",

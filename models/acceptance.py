@@ -5,25 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import reduce
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.calibration import METHODS, Calibration, choose_calibration
+from models.calibration import METHODS, Calibration, CalibrationReport, choose_calibration
 from models.ensemble import Ensemble, TrainingRows, grow
-from models.errors import FeatureError, NotFittedError, TrainingError
+from models.errors import FeatureError, NotFittedError
 from models.evaluation import Metric, evaluate_probabilities, group_folds
 from models.features import Columns, FeatureSchema, build_matrix, default_schema
 from models.history import HistoryPrior
 from models.intervals import resample, score_sd
 from models.leakage import leakage_problems
-from models.log import LogSummary, OffersLog, inverse_propensities, read_log
+from models.log import (
+    LogSummary,
+    OffersLog,
+    inverse_propensities,
+    need_both_classes,
+    read_log,
+)
+from models.pairs import PairColumns
 from models.params import AcceptanceParams
 from models.reference import FeatureReference, describe
 from models.reliability import ReliabilityRow
+from models.scoring.fused import score_pairs
 from models.selftest import choose_probe
 from models.specialists import choose_specialists, grow_specialists, out_of_fold
 
@@ -31,17 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = NDArray[np.float64]
-
-MIN_ROWS = 200
-"""Fewer offers, in all or in a part, teach or tell nothing that would hold tomorrow."""
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationReport:
-    """The calibration chosen and the held-out log-loss of each method on the main model."""
-
-    chosen: str
-    log_loss: dict[str, float]
 
 
 class AcceptanceModel:
@@ -127,7 +125,7 @@ class AcceptanceModel:
             If called before `calibrate`.
         """
         offers = self._read(log)
-        _need_both_classes("evaluate", offers.accepted, [])
+        need_both_classes("evaluate", offers.accepted, [])
         return evaluate_probabilities(
             offers.accepted, self.predict_log(offers), offers.orders, self.params.seed
         )
@@ -189,6 +187,19 @@ class AcceptanceModel:
         own = copy(self)
         own._city = city
         return own
+
+    def predict_pairs(self, pairs: PairColumns) -> FloatArray:
+        """As `predict_proba`, shape (k,), for k courier-order pairs given as tables.
+
+        Raises
+        ------
+        FeatureError, NotFittedError
+            As in `predict_proba`.
+        """
+        self._need("calibration_")
+        schema, prior = self.schema_, self.history_prior_
+        scores = [score_pairs(trees.backend, schema, prior, pairs) for trees in self._summed()]
+        return self.calibration_.apply(reduce(np.add, scores))
 
     def predict_proba_fold(self, columns: Columns, fold: int) -> FloatArray:
         """As `predict_proba`, from the ensemble that knows the orders of one fold only.
@@ -282,10 +293,13 @@ class AcceptanceModel:
         state = self.version if hasattr(self, "calibration_") else "not calibrated"
         return f"AcceptanceModel({state})"
 
-    def _score(self, matrix: FloatArray) -> FloatArray:
-        scores = self.ensemble_.score(matrix)
+    def _summed(self) -> tuple[Ensemble, ...]:
+        """Return the ensembles whose scores add up to the city's."""
         own = self.city_ensembles_.get(self._city) if self._city is not None else None
-        return scores if own is None else scores + own.score(matrix)
+        return (self.ensemble_,) if own is None else (self.ensemble_, own)
+
+    def _score(self, matrix: FloatArray) -> FloatArray:
+        return reduce(np.add, [trees.score(matrix) for trees in self._summed()])
 
     def _score_log(self, matrix: FloatArray, log: OffersLog) -> FloatArray:
         """Score rows of several cities, each as its city would be."""
@@ -298,7 +312,7 @@ class AcceptanceModel:
     def _fit(self, log: OffersLog, schema: FeatureSchema) -> AcceptanceModel:
         folds = group_folds(log.orders, self.params.n_folds, self.params.seed)
         parts = [np.flatnonzero(folds == fold) for fold in range(self.params.n_folds)]
-        _need_both_classes("fit", log.accepted, [log.accepted[part] for part in parts])
+        need_both_classes("fit", log.accepted, [log.accepted[part] for part in parts])
         if problems := leakage_problems(log):
             raise FeatureError("offers log gives its answers away", problems)
         self.schema_ = schema
@@ -340,7 +354,7 @@ class AcceptanceModel:
     def _calibrate(self, log: OffersLog) -> AcceptanceModel:
         folds = group_folds(log.orders, len(self.fold_ensembles_), self.params.seed)
         parts = [np.flatnonzero(folds == fold) for fold in range(len(self.fold_ensembles_))]
-        _need_both_classes("calibrate", log.accepted, [log.accepted[part] for part in parts])
+        need_both_classes("calibrate", log.accepted, [log.accepted[part] for part in parts])
         matrix = self.matrix(log.columns)
         self.city_ensembles_ = choose_specialists(
             self.city_ensembles_,
@@ -377,17 +391,3 @@ class AcceptanceModel:
 def schema_for(params: AcceptanceParams) -> FeatureSchema:
     """Return the features that the parameters allow."""
     return default_schema(use_courier_history=params.use_courier_history, refused=params.refused)
-
-
-def _need_both_classes(
-    step: str, accepted: NDArray[np.bool_], folds: list[NDArray[np.bool_]]
-) -> None:
-    if len(accepted) < MIN_ROWS:
-        raise TrainingError(
-            f"{step}: expected at least {MIN_ROWS} offers, got {len(accepted)}; give a longer log"
-        )
-    if any(part.all() or not part.any() for part in (accepted, *folds)):
-        raise TrainingError(
-            f"{step}: expected accepted and refused offers in every fold, got one class only "
-            f"({int(accepted.sum())} of {len(accepted)} accepted); give a longer log"
-        )

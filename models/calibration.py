@@ -165,6 +165,14 @@ METHODS: Final[
 }
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """The calibration chosen and the held-out log-loss of each method on the main model."""
+
+    chosen: str
+    log_loss: dict[str, float]
+
+
 def choose_calibration(
     scores: FloatArray, labels: NDArray[np.bool_], groups: NDArray[np.int64], seed: int
 ) -> tuple[str, dict[str, float]]:

@@ -29,7 +29,7 @@ class Ensemble:
     """
 
     def __init__(
-        self, forest: Forest, names: tuple[str, ...], threads: int, backend: str = "lightgbm"
+        self, forest: Forest, names: tuple[str, ...], threads: int, backend: str | None = None
     ) -> None:
         self.forest = forest
         self.names = names
@@ -46,7 +46,7 @@ class Ensemble:
     @cached_property
     def backend(self) -> ScoringBackend:
         """The backend that scores."""
-        return get_backend(self._backend, self.booster, self.threads)
+        return get_backend(self._backend, self)
 
     @property
     def n_trees(self) -> int:

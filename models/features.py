@@ -256,6 +256,12 @@ def default_schema(
     )
 
 
+def feature_values(name: str, columns: Columns, history_prior: HistoryPrior) -> FloatArray:
+    """One feature of the catalogue, shape (n,), from the raw columns that it names as inputs."""
+    formula = _FORMULAS.get(name)
+    return columns[name] if formula is None else formula(columns, history_prior)
+
+
 def build_matrix(
     columns: Columns, schema: FeatureSchema, history_prior: HistoryPrior
 ) -> FloatArray:
@@ -274,6 +280,5 @@ def build_matrix(
     columns = with_unknown(columns, schema.raw_names, n_rows)
     matrix = np.empty((n_rows, len(schema.features)), dtype=np.float64)
     for place, name in enumerate(schema.names):
-        formula = _FORMULAS.get(name)
-        matrix[:, place] = columns[name] if formula is None else formula(columns, history_prior)
+        matrix[:, place] = feature_values(name, columns, history_prior)
     return matrix

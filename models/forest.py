@@ -19,8 +19,8 @@ from models.packing import pack, unpack
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-ZERO: Final = 1e-35
-"""LightGBM takes |x| up to here as zero (kZeroThreshold in its meta.h)."""
+ZERO: Final = float(np.float32(1e-35))
+"""LightGBM takes |x| up to here as zero (kZeroThreshold in its meta.h, a float)."""
 
 MAX_LEAVES: Final = 4096
 CATEGORICAL, DEFAULT_LEFT, ZERO_MISSING, NAN_MISSING = 1, 2, 4, 8

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.columns import VEHICLES, column_problems, forbidden_problem, with_unknown
-from models.errors import FeatureError
+from models.errors import FeatureError, TrainingError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ID_COLUMNS = ("offer_id", "order_id", "courier_id")
+
+MIN_ROWS: Final = 200
+"""Fewer offers, in all or in a part, teach or tell nothing that would hold tomorrow."""
 
 WEIGHT_CAP: Final = 10.0
 """Bounds the variance that rare offers bring, at the price of a little bias."""
@@ -191,6 +194,27 @@ def inverse_propensities(log: OffersLog) -> NDArray[np.float64]:
     weights = 1.0 / log.propensity
     weights = np.minimum(weights, WEIGHT_CAP * np.median(weights))
     return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def need_both_classes(
+    step: str, accepted: NDArray[np.bool_], folds: list[NDArray[np.bool_]]
+) -> None:
+    """Refuse to learn from, or calibrate on, answers (n,) that are few or all the same.
+
+    Raises
+    ------
+    TrainingError
+        Naming the step and what is missing, in the log or in one of its folds.
+    """
+    if len(accepted) < MIN_ROWS:
+        raise TrainingError(
+            f"{step}: expected at least {MIN_ROWS} offers, got {len(accepted)}; give a longer log"
+        )
+    if any(part.all() or not part.any() for part in (accepted, *folds)):
+        raise TrainingError(
+            f"{step}: expected accepted and refused offers in every fold, got one class only "
+            f"({int(accepted.sum())} of {len(accepted)} accepted); give a longer log"
+        )
 
 
 def _epoch_s(times: pd.Series[Any]) -> NDArray[np.float64]:

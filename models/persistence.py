@@ -17,9 +17,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.acceptance import AcceptanceModel, CalibrationReport
+from models.acceptance import AcceptanceModel
 from models.artefact import read_artefact, refusal, render, write_artefact
-from models.calibration import calibration_from_json
+from models.calibration import CalibrationReport, calibration_from_json
 from models.ensemble import Ensemble
 from models.errors import ArtefactError, ModelError
 from models.evaluation import MEASURES, Metric

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from models.acceptance import AcceptanceModel
 from models.evaluation import REPLICATES, Metric
 from models.features import Columns
+from models.pairs import PairColumns
+from models.scoring.fused import score_pairs
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -87,6 +89,24 @@ def fold_probabilities(model: AcceptanceModel, columns: Columns) -> FloatArray:
     matrix = model.matrix(columns)  # once for all folds
     judges = zip(model.fold_ensembles_, model.fold_calibrations_, strict=True)
     return np.stack([calibration.apply(trees.score(matrix)) for trees, calibration in judges])
+
+
+def fold_pair_probabilities(model: AcceptanceModel, pairs: PairColumns) -> FloatArray:
+    """As `fold_probabilities`, shape (n_folds, k), for k courier-order pairs given as tables.
+
+    Raises
+    ------
+    FeatureError, NotFittedError
+        As in `AcceptanceModel.predict_pairs`.
+    """
+    schema, prior = model.schema_, model.history_prior_
+    judges = zip(model.fold_ensembles_, model.fold_calibrations_, strict=True)
+    return np.stack(
+        [
+            calibration.apply(score_pairs(trees.backend, schema, prior, pairs))
+            for trees, calibration in judges
+        ]
+    )
 
 
 def level_rows(model: AcceptanceModel) -> float:

@@ -1,5 +1,7 @@
 """What is shipped: four typed packages, one command, and a command line that answers at once."""
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -48,7 +50,45 @@ def test_the_wheel_holds_every_module_and_nothing_but_code(wheel: zipfile.ZipFil
         for file in (ROOT / package).rglob("*.py")
     }
     assert modules == {name for name in shipped if name.endswith(".py")}
-    assert shipped - modules == {f"{package}/py.typed" for package in PACKAGES}
+    rest = shipped - modules - {f"{package}/py.typed" for package in PACKAGES}
+    assert rest <= {"models/kernels/_forest.so", "models/kernels/_forest.dylib"}
+    tag = _info(wheel, "WHEEL")
+    assert ("py3-none-any" in wheel.read(tag).decode()) == (not rest)
+
+
+def test_a_wheel_built_without_a_compiler_is_pure_and_scores(tmp_path: Path) -> None:
+    """It is installed nowhere: unpacked, put first on the path and asked for scores."""
+    source = tmp_path / "source"
+    left = shutil.ignore_patterns(".*", "var", "dist", "build", "__pycache__", "_forest.*")
+    shutil.copytree(ROOT, source, ignore=left)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path]
+    environment = {**os.environ, "CC": str(tmp_path / "no-compiler")}
+    done = subprocess.run(
+        [*map(str, command), str(source)], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = next(tmp_path.glob("*.whl"))
+    assert made.name.endswith("py3-none-any.whl")
+    zipfile.ZipFile(made).extractall(tmp_path / "installed")
+    code = """
+import lightgbm, numpy, models
+from models.forest import Forest
+from models.scoring import active_kernel, get_backend
+rng = numpy.random.default_rng(0)
+x = rng.normal(size=(600, 3))
+booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, x[:, 0] > 0))
+class Trees:
+    forest, threads = Forest.from_lightgbm(booster.model_to_string()), 1
+same = get_backend(None, Trees()).score(x) == booster.predict(x, raw_score=True)
+print(models.__file__, active_kernel(), same.all())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path
+    )
+    file, kernel, same = done.stdout.split()
+    assert Path(file).is_relative_to(tmp_path / "installed")
+    assert (kernel, same) == ("numba", "True")
 
 
 def test_the_command_and_the_metadata_are_there(wheel: zipfile.ZipFile, metadata: Message) -> None:

@@ -29,7 +29,7 @@ _LIBRARIES = (
 
 def collect() -> dict[str, str]:
     """Name the versions of everything that can change a plan."""
-    from models.scoring import BACKENDS
+    from models.scoring import active_kernel, available_backends
     from optimization.solvers import SOLVERS
 
     found = {
@@ -38,7 +38,8 @@ def collect() -> dict[str, str]:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "engines": ", ".join(solver.name for solver in SOLVERS.values()),
-        "scoring backends": ", ".join(BACKENDS),
+        "scoring backends": ", ".join(available_backends()),
+        "scoring kernel": active_kernel(),
     }
     for name in _LIBRARIES:
         try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.forest import Forest
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 
 class ScoringBackend(Protocol):
@@ -17,3 +22,19 @@ class ScoringBackend(Protocol):
 
     def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw log-odds of shape (n,) for a C-contiguous float64 matrix of shape (n, f)."""
+
+
+class Trees(Protocol):
+    """What a backend is made from: checked arrays, and the same as LightGBM holds it."""
+
+    @property
+    def forest(self) -> Forest:
+        """The ensemble as checked arrays."""
+
+    @property
+    def booster(self) -> Booster:
+        """The ensemble as LightGBM holds it; made when first asked for."""
+
+    @property
+    def threads(self) -> int:
+        """Most threads that LightGBM may use."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.scoring.base import Trees
+
 if TYPE_CHECKING:
     from lightgbm import Booster
 
@@ -22,6 +24,11 @@ class LightGBMBackend:
     booster: Booster
     threads: int
     name: str = "lightgbm"
+
+    @classmethod
+    def of(cls, trees: Trees) -> LightGBMBackend:
+        """Make the backend of an ensemble."""
+        return cls(trees.booster, trees.threads)
 
     def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw log-odds of shape (n,) for a float64 matrix of shape (n, f)."""

@@ -1,41 +1,64 @@
-"""Backends by name."""
+"""Backends by name, the fastest first, and the choice among those that work here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from typing import Final, NamedTuple
 
-from models.scoring.base import ScoringBackend
+from models.kernels.library import variants
+from models.scoring.base import ScoringBackend, Trees
+from models.scoring.jit import JitBackend
 from models.scoring.lightgbm import LightGBMBackend
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from lightgbm import Booster
+from models.scoring.native import NativeBackend
 
 
-def _mlx(booster: Booster, _threads: int) -> ScoringBackend:
-    from models.forest import Forest
+class _Entry(NamedTuple):
+    make: Callable[[Trees], ScoringBackend]
+    works_here: Callable[[], bool]
+
+
+def _mlx(trees: Trees) -> ScoringBackend:
     from models.scoring.mlx import MLXBackend
 
-    return MLXBackend(Forest.from_lightgbm(booster.model_to_string()))
+    return MLXBackend(trees.forest)
 
 
-_FACTORIES: Final[Mapping[str, Callable[[Booster, int], ScoringBackend]]] = {
-    "lightgbm": LightGBMBackend,
-    "mlx": _mlx,
+_ENTRIES: Final[Mapping[str, _Entry]] = {
+    "native": _Entry(NativeBackend.of, lambda: bool(variants())),
+    "numba": _Entry(JitBackend.of, lambda: find_spec("numba") is not None),
+    "lightgbm": _Entry(LightGBMBackend.of, lambda: True),
+    # Last, so that it is never what nobody asked for: no speed is stated of most of its devices.
+    "mlx": _Entry(_mlx, lambda: find_spec("mlx") is not None),
 }
 
-BACKENDS: Final = tuple(_FACTORIES)
+BACKENDS: Final = tuple(_ENTRIES)
 
 
-def get_backend(name: str, booster: Booster, threads: int) -> ScoringBackend:
-    """Return the backend called `name` for a trained booster.
+def available_backends() -> tuple[str, ...]:
+    """Backends that work on this machine, the fastest first."""
+    return tuple(name for name, entry in _ENTRIES.items() if entry.works_here())
+
+
+def active_kernel() -> str:
+    """Name what scores where nothing else is asked for, with the compiled variant if it is one."""
+    best = available_backends()[0]
+    return f"{best} {variants()[-1]}" if best == "native" else best
+
+
+def get_backend(name: str | None, trees: Trees) -> ScoringBackend:
+    """Return the backend called `name` for an ensemble; the fastest that works where None.
 
     Raises
     ------
     ValueError
-        If no backend has that name, or it cannot be used on this machine.
+        If no backend has that name, or it does not work on this machine.
     """
-    if name not in _FACTORIES:
+    if name is None:
+        name = available_backends()[0]
+    if name not in _ENTRIES:
         raise ValueError(f"expected a scoring backend in {', '.join(BACKENDS)}, got {name!r}")
-    return _FACTORIES[name](booster, threads)
+    if not _ENTRIES[name].works_here():
+        here = ", ".join(available_backends())
+        raise ValueError(f"scoring backend {name!r} does not work here; choose from {here}")
+    return _ENTRIES[name].make(trees)

@@ -6,7 +6,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from dispatch.bundling import bundle_raw_columns
 from dispatch.check import check_plan
 from dispatch.config import BundleRules, CandidateRules, DispatchConfig
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
@@ -14,7 +13,7 @@ from dispatch.domain import Capacity, Snapshot, StopKind
 from dispatch.explain import why
 from dispatch.operating import AtKnee
 from dispatch.pipeline import Dispatcher
-from dispatch.prepare import Prepared, Stopwatch, offer_context, prepare
+from dispatch.prepare import Prepared, Stopwatch, prepare
 from dispatch.result import Offer, Plan
 from dispatch.travel import GreatCircleTravel
 from optimization import stop_sequences
@@ -156,11 +155,8 @@ def test_rivals_of_a_bundle_could_have_taken_the_same_orders(plan: Plan, ready: 
 def test_features_of_a_bundle_are_those_documented(ready: Prepared) -> None:
     """Recomputed stop by stop in plain Python for some bundles."""
     assert ready.bundles is not None
-    tables, pairs, bundles = ready.tables, ready.pairs, ready.bundles.bundles
-    context = offer_context(ready.snapshot, tables, pairs)
-    names = ("to_pickup_s", "trip_s", "detour_s", "wait_s", "slack_s", "pay", "attempt", "hour")
-    columns = {name: np.full(len(pairs), 7.0) for name in names}
-    found = bundle_raw_columns(tables, ready.free, TRAVEL, context, columns, bundles)
+    tables, bundles, found = ready.tables, ready.bundles.bundles, ready.bundles.columns
+    assert found.keys() == ready.columns.expand().keys()
     low = 0
     for trips in bundles.trips:
         for b in range(0, len(trips), max(1, len(trips) // 20)):
@@ -180,7 +176,9 @@ def test_features_of_a_bundle_are_those_documented(ready: Prepared) -> None:
             assert found["slack_s"][at] == pytest.approx(slack) or np.isinf(slack)
             assert found["pay"][at] == pytest.approx(tables.orders.pay[orders].sum())
             assert found["attempt"][at] == tables.orders.attempt[orders].max()
-            assert found["hour"][at] == 7.0
+            assert found["hour"][at] == ready.columns.context["hour"][0]
+            load = tables.couriers.load_orders[trips.courier[b]]
+            assert found["load_orders"][at] == load
         low += len(trips)
 
 

@@ -15,7 +15,22 @@ from models.packing import unpack
 
 N_FEATURES = 6
 NAMES = tuple(f"f{k}" for k in range(N_FEATURES))
-ODD = (np.nan, 0.0, 1e-36, -1e-36, 1e-35, 2e-35, -0.5, -1.0, 3.5, 40.0, 1e20, np.inf, -np.inf)
+ODD = (
+    np.nan,
+    0.0,
+    1e-36,
+    -1e-36,
+    1e-35,
+    1.00000001e-35,
+    2e-35,
+    -0.5,
+    -1.0,
+    3.5,
+    40.0,
+    1e20,
+    np.inf,
+    -np.inf,
+)
 
 
 def _grow(seed: int, n_trees: int = 25, **settings: Any) -> Any:

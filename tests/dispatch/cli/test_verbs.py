@@ -165,6 +165,7 @@ def test_versions_name_package_engines_backends_and_libraries(run: Any) -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", found["courier-dispatch"])
     assert "greedy" in found["engines"]
     assert "lightgbm" in found["scoring backends"]
+    assert found["scoring kernel"].split()[0] in found["scoring backends"]
     assert found["numpy"] in run("versions").stdout
 
 

@@ -1,0 +1,96 @@
+/* Scoring of a tree ensemble on bit planes: what the Python side hands over.
+ *
+ * A feature is first turned into a code: how many of the model's own thresholds (its cuts) lie below
+ * the value. Every split then asks "is the code at least k", which is the same for all values that
+ * share a code, so nothing is rounded. Codes are bytes; a feature with more than 255 cuts takes
+ * several byte columns, the j-th holding the code less 255 j, held within 0 to 255.
+ *
+ * Slots are planes of 512 bits, one bit a row. Slot 0 is all zeros, slot 1 all ones; then one plane
+ * for each cut of each feature (set where the row goes right), one for each set of categories, and
+ * from `first_temp` on the results of the multiplexers of the tree at hand.
+ *
+ * All indices were checked by the caller; nothing here reads the arrays before that.
+ */
+#ifndef FOREST_H
+#define FOREST_H
+
+#include <stdint.h>
+
+enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32 };
+
+typedef struct {
+    double low;         /* the grid cell of x is (x - low) * per_unit, held within the grid */
+    double per_unit;
+    int32_t feature;    /* column of the feature matrix */
+    int32_t n_cuts;
+    int32_t first_cut;  /* into cuts; infinity follows the last cut of a scale */
+    int32_t first_cell; /* into cells: number of cuts in the grid cells before this one */
+    int32_t last_cell;
+    int32_t nan_code;
+    int32_t zero_code;
+    int32_t first_column;
+    int32_t n_columns;
+    int32_t most_in_cell; /* most cuts in one grid cell: so often is a code raised at most */
+} Scale;
+
+typedef struct {
+    int32_t scale;
+    int32_t answer;   /* into answers: 1 at `answer + code` where a code goes right */
+    int32_t child[2]; /* nodes; both the node itself where it is a leaf */
+} Node;
+
+typedef struct {
+    const Scale *scales;
+    const double *cuts;
+    const int32_t *cells;
+    const int32_t *set_first; /* of each set of categories, into set_plane */
+    const int32_t *set_plane; /* planes of cuts at which membership changes */
+    const uint16_t *ops;      /* (selector, where 0, where 1) slots of each multiplexer */
+    const int32_t *op_first;  /* of each tree, into ops */
+    const uint16_t *out;      /* slots of the bits of the leaf number, lowest first, 8 a tree */
+    const int32_t *leaf_first;
+    const int32_t *leaf_count;
+    const double *leaf;       /* at least 32 entries a tree */
+    const int32_t *root;      /* node of each tree, filled up to a multiple of eight trees */
+    const int32_t *n_steps;   /* of the deepest of each eight trees */
+    const Node *nodes;        /* all splits, then a node for each place in leaf */
+    const uint8_t *answers;
+    int64_t n_scales;
+    int64_t n_columns;
+    int64_t n_cut_planes;
+    int64_t n_sets;
+    int64_t n_slots;
+    int64_t n_trees;
+    int64_t n_splits;
+    int64_t walk_only; /* more slots or leaves than the planes can number */
+} Forest;
+
+/* Rows of one kind of thing (couriers, orders, the moment), coded once and shared by many pairs. */
+typedef struct {
+    const uint8_t *codes;   /* n_columns bytes a row */
+    const int64_t *row;     /* of each pair; NULL where all pairs share row 0 */
+    const int32_t *columns; /* byte columns of the forest */
+    int64_t n_columns;
+} Entity;
+
+typedef struct {
+    const Entity *entities;
+    int64_t n_entities;
+    const int32_t *scales;        /* scales that differ from pair to pair */
+    const double *const *values;  /* and their feature, one value a pair */
+    int64_t n_scales;
+} Pairs;
+
+/* Every function returns 0, or 1 where memory could not be had. */
+#define DECLARE(isa)                                                                               \
+    int forest_rows_##isa(const Forest *, const double *x, int64_t n, int64_t n_features,          \
+                          int64_t by_walk, double *out);                                           \
+    int forest_pairs_##isa(const Forest *, const Pairs *, int64_t start, int64_t n, double *out);  \
+    int forest_codes_##isa(const Forest *, const int32_t *scales, int64_t n_scales,                \
+                           const double *x, int64_t n, int64_t n_columns, uint8_t *codes);
+
+DECLARE(portable)
+DECLARE(avx2)
+DECLARE(avx512)
+
+#endif

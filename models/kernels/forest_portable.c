@@ -1,0 +1,3 @@
+/* The kernel for portable. */
+#define ISA portable
+#include "forest_body.h"
