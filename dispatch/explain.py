@@ -38,7 +38,10 @@ def why(plan: Plan, order_id: str, courier_id: str | None = None) -> str:
             return f"Order {order_id} waits for the answer to offer {', '.join(entry.offer_ids)}."
     for held in plan.held:
         if held.order_id == order_id:
-            return f"Order {order_id} is held for the next epoch: {held.reason}."
+            return (
+                f"Order {order_id} is held for the next epoch: {held.reason}. "
+                f"{_counts(held.considered)}"
+            )
     known = [name for offer in plan.offers for name in offer.order_ids]
     raise InvalidInputError(
         "question",

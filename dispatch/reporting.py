@@ -17,6 +17,7 @@ from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
 from dispatch.result import (
     Considered,
+    Held,
     Locked,
     Objectives,
     Offer,
@@ -75,7 +76,7 @@ def make_plan(
         offers=_offers(ready, decision, config, decision_id, door_in),
         routes=_routes(ready, decision),
         unassigned=_unassigned(ready, decision, intake),
-        held=(),
+        held=_held(ready),
         locked=_locked(ready),
         objectives=_objectives(ready, decision, claim, config, door_in),
         solver=decision.report,
@@ -243,6 +244,23 @@ def _unassigned(ready: Prepared, decision: Decision, intake: Intake) -> tuple[Un
     )
 
 
+def _held(ready: Prepared) -> tuple[Held, ...]:
+    held = ready.held
+    return tuple(
+        Held(
+            order_id=ready.tables.orders.ids[i],
+            reason=f"holding costs {price_s / 60:.1f} minutes of expected delivery time, "
+            f"the best offer {offer_s / 60:.1f}",
+            holding_min=price_s / 60,
+            best_offer_min=offer_s / 60,
+            considered=_considered(ready, i),
+        )
+        for i, price_s, offer_s in zip(
+            held.order.tolist(), held.price_s.tolist(), held.offer_s.tolist(), strict=True
+        )
+    )
+
+
 def _considered(ready: Prepared, i: int) -> Considered:
     pairs = ready.pairs
     cut = int(pairs.cut[i])
@@ -257,6 +275,7 @@ def _considered(ready: Prepared, i: int) -> Considered:
 def _left(ready: Prepared, decision: Decision) -> NDArray[np.bool_]:
     left = ~ready.tables.orders.locked
     left[ready.pairs.order[decision.chosen]] = False
+    left[ready.held.order] = False
     return left
 
 

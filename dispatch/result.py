@@ -118,12 +118,20 @@ class Unassigned:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An order kept back for the next epoch on purpose, and why."""
+    """An order kept back for the next epoch on purpose, and why.
+
+    Minutes of expected delivery time, now to the door: `holding_min` is the price of holding,
+    `best_offer_min` what the best offer left to it would have taken, refusals and orders passed on
+    to other couriers included.
+    """
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: str
+    holding_min: float
+    best_offer_min: float
+    considered: Considered
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,10 +346,11 @@ class Plan:
         waiting = offered + len(self.unassigned) + len(self.held)
         bundled = sum(len(f.order_ids) > 1 for f in self.offers)
         together = f" ({bundled} bundles)" if bundled else ""
+        held = f"{len(self.held)} held, " if self.held else ""
         return "\n".join(
             [
                 f"{offered} of {waiting} waiting orders offered to {len(self.routes)} couriers"
-                f"{together}, {len(self.unassigned)} unassigned, "
+                f"{together}, {len(self.unassigned)} unassigned, {held}"
                 f"{len(self.locked)} locked by pending offers",
                 f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
                 f"naive {o.naive_acceptances:.1f}), "
