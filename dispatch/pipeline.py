@@ -88,7 +88,18 @@ class Dispatcher:
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
         with watch.stage("plan"):
-            plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
+            # to look for changes takes about as long as it took to solve
+            diagnosed = due.remaining() > 2 * watch.seconds["solve"]
+            plan = make_plan(
+                ready,
+                decision,
+                claim,
+                self.config,
+                self.model.version,
+                intake,
+                point,
+                diagnosed=diagnosed,
+            )
         with watch.stage("check"):
             require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
         watch.seconds["total"] = sum(watch.seconds.values())

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
+from dispatch.diagnosis import diagnose_left
 from dispatch.domain import StopKind
 from dispatch.formulate import expected_time_s, lateness, padded
 from dispatch.operating import AtKnee, ByBound, ByWeights
@@ -53,8 +54,13 @@ def make_plan(
     model_version: str,
     intake: Intake,
     point: ByWeights | ByBound | AtKnee,
+    *,
+    diagnosed: bool = True,
 ) -> Plan:
-    """Write a decision down; the same input gives the same plan, ids included."""
+    """Write a decision down; the same input gives the same plan, ids included.
+
+    Not `diagnosed`: changes that would get orders offered that were left are not looked for.
+    """
     snapshot, pairs = ready.snapshot, ready.pairs
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
     chosen = [
@@ -75,7 +81,7 @@ def make_plan(
         currency=snapshot.currency,
         offers=_offers(ready, decision, config, decision_id, door_in),
         routes=_routes(ready, decision),
-        unassigned=_unassigned(ready, decision, intake),
+        unassigned=_unassigned(ready, decision, intake, diagnosed),
         held=_held(ready),
         locked=_locked(ready),
         objectives=_objectives(ready, decision, claim, config, door_in),
@@ -228,19 +234,16 @@ def _routes(ready: Prepared, decision: Decision) -> tuple[Route, ...]:
     return tuple(route for _, route in sorted(routes, key=lambda entry: entry[0]))
 
 
-def _unassigned(ready: Prepared, decision: Decision, intake: Intake) -> tuple[Unassigned, ...]:
-    pairs, orders = ready.pairs, ready.tables.orders
-    left = _left(ready, decision)
+def _unassigned(
+    ready: Prepared, decision: Decision, intake: Intake, diagnosed: bool
+) -> tuple[Unassigned, ...]:
+    ids, left = ready.tables.orders.ids, np.flatnonzero(_left(ready, decision))
     rejected = tuple(
         Unassigned(name, "rejected_input", Considered()) for name in intake.rejected_orders
     )
     return rejected + tuple(
-        Unassigned(
-            order_id=orders.ids[i],
-            reason="couriers_taken" if pairs.feasible[i] else "no_eligible_courier",
-            considered=_considered(ready, i),
-        )
-        for i in np.flatnonzero(left).tolist()
+        Unassigned(ids[i], found.reason, _considered(ready, i), found.changes)
+        for i, found in diagnose_left(ready, decision, left, in_time=diagnosed).items()
     )
 
 

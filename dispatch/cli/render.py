@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dispatch.domain import StopKind
-from dispatch.explain import WORDS
+from dispatch.explain import WORDS, change_in_words
 from dispatch.result import Considered, FrontierReport, Objectives, Plan, Route
 
 _SIGN = {StopKind.PICKUP: "↑", StopKind.DROPOFF: "↓"}
@@ -82,8 +82,14 @@ def _unassigned(plan: Plan) -> Table:
     table.add_column("order")
     table.add_column("reason")
     table.add_column("couriers", overflow="fold")
+    changes = any(left.changes for left in plan.unassigned)
+    if changes:
+        table.add_column("cheapest change", overflow="fold")
     for left in plan.unassigned:
-        table.add_row(left.order_id, left.reason.replace("_", " "), _counts(left.considered))
+        row = [left.order_id, left.reason.replace("_", " "), _counts(left.considered)]
+        if changes:
+            row.append(change_in_words(left.changes[0]) if left.changes else "")
+        table.add_row(*row)
     return table
 
 
