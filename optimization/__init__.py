@@ -19,8 +19,9 @@ from optimization.objectives import (
     linear_term,
     work_spread,
 )
+from optimization.points import Representation
 from optimization.problem import AssignmentProblem
-from optimization.representation import Representation, represent
+from optimization.representation import represent
 from optimization.scalar import ScalarProblem, scalarize
 from optimization.session import SolverSession
 from optimization.solution import Solution, Status, StopReason

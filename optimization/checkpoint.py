@@ -37,7 +37,7 @@ class Checkpoint:
     def __init__(self, folder: Path, axis: ScalarProblem, other: Term) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        identity = {"format": 1, "problem": _digest(axis, other)}
+        identity = {"format": 1, "problem": digest_of(axis, other)}
         manifest = folder / MANIFEST
         if manifest.exists():
             if json.loads(manifest.read_text("utf-8")) != identity:
@@ -85,7 +85,8 @@ class Checkpoint:
         partial.replace(self._folder / f"{name}.npz")
 
 
-def _digest(axis: ScalarProblem, other: Term) -> str:
+def digest_of(axis: ScalarProblem, other: Term) -> str:
+    """Hash a problem with two objectives, so that another one is told from it."""
     problem = axis.problem
     digest = hashlib.sha256()
     for values in (

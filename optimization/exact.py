@@ -39,24 +39,25 @@ def exact_frontier(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> CertifiedFrontier:
-    """Find all non-dominated points of a flow, or as many as allowed and what is left open.
+    """Find all non-dominated points, or as many as allowed and what is left open.
 
-    Two phases (Ulungu and Teghem, Foundations of Computing and Decision Sciences 20, 1995): the
-    supported points by dichotomy on the weight; then, between each two of them, the others by
-    falling limits on the other term, each the optimum of a branch and bound whose flows restart
-    warm. Widest gaps first, so that a limit leaves the least open. All plans have the best
-    coverage.
+    The structure chooses the way. A flow (single pairs whose size caps cannot bind) has two phases
+    (Ulungu and Teghem, Foundations of Computing and Decision Sciences 20, 1995): the supported
+    points by dichotomy on the weight; then, between each two of them, the others by falling limits
+    on the other term, each the optimum of a branch and bound whose flows restart warm. Anything
+    else, which should be small, is solved by one integer program per gap (`zoned`). Widest gaps
+    first, so that a limit leaves the least open. All plans have the best coverage.
 
     Parameters
     ----------
     problem
-        Single pairs whose size caps cannot bind.
+        Any.
     efficiency
         Raw weights of the terms on the first axis; `against` is not among them.
     against
         Name of the term on the other axis.
     unsupported
-        False for the points that some weighted sum finds, and nothing between them.
+        False for the points that some weighted sum finds, and nothing between them; flows only.
     max_points
         Stop at about that many; the two ends are always found.
     deadline
@@ -65,7 +66,7 @@ def exact_frontier(
         Where finished pieces are kept; a killed run that is given it again goes on from there and
         ends with the same points.
     workers
-        Threads that explore gaps, at least 1.
+        Threads that explore gaps, at least 1. Flows only.
     progress
         Called with the gaps done and the gaps there are.
 
@@ -74,7 +75,8 @@ def exact_frontier(
     ProblemError
         If the arguments do not fit, or the folder holds another problem's frontier.
     SolverError
-        If the problem is no flow, numba is absent, or int64 prices cannot decide.
+        If numba is absent or int64 prices cannot decide; for what is no flow, if the ends of the
+        frontier cannot be proven in time, or supported points alone are asked for.
     """
     if efficiency[against] > 0.0:
         raise ProblemError([f"{against} is both an efficiency term and the other axis"])
@@ -82,15 +84,27 @@ def exact_frontier(
         raise ProblemError(
             [f"expected workers >= 1 and max_points >= 2, got {workers} and {max_points}"]
         )
-    if warm_up() == float("inf"):
-        raise SolverError("the exact frontier needs numba: pip install numba")
-    from optimization.network.parametric import TwoObjectiveFlow
-
     axis, other = scalarize(problem, efficiency), problem.term(against)
+    deadline = deadline or Deadline.after(None)
     structure = recognise(axis)
     if structure.kind is not Kind.FLOW:
-        raise SolverError(f"the exact frontier takes flows only: {structure.reason}")
-    deadline = deadline or Deadline.after(None)
+        if not unsupported:
+            raise SolverError(f"supported points alone are for flows only: {structure.reason}")
+        from optimization.programmed import programmed_frontier
+
+        return programmed_frontier(
+            axis,
+            efficiency,
+            against,
+            max_points=max_points,
+            deadline=deadline,
+            folder=folder,
+            progress=progress,
+        )
+    if warm_up() == float("inf"):
+        raise SolverError("the exact frontier of a flow needs numba: pip install numba")
+    from optimization.network.parametric import TwoObjectiveFlow
+
     kept = Checkpoint(folder, axis, other) if folder is not None else None
     flow = TwoObjectiveFlow(axis, other)
     hull, segments = _hull(flow, kept, deadline, max_points)

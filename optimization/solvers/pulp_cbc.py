@@ -145,8 +145,9 @@ class PulpModel:
         for work in problem.works:
             added, limit = work.column.tolist(), work.limit.tolist()
             for j, columns in of_courier.items():
-                total = self._sum(added[c] * x[c] for c in columns)
-                self.program += total <= limit[j], f"{work.name}_{j}"
+                if limit[j] < NO_LIMIT:
+                    total = self._sum(added[c] * x[c] for c in columns)
+                    self.program += total <= limit[j], f"{work.name}_{j}"
         self._terms = self._priced(scalar.column_cost, scalar.marginal, slot)
         for number, price in enumerate(scalar.work):
             self._terms += self._worked(price, of_courier, f"work_{number}")
@@ -207,7 +208,14 @@ class PulpModel:
             # The CBC 2.10.3 that PuLP 3 brings substitutes columns wrongly in its preprocessing and
             # then proves a worse plan optimal: one in 5,000 random problems.
             options["options"] = ["preprocess off"]
-        result = self.program.solve(pulp.getSolver(engine_name(), msg=False, gapRel=0.0, **options))
+        options |= {"msg": False, "gapRel": 0.0}
+        try:
+            result = self.program.solve(pulp.getSolver(engine_name(), **options))
+        except pulp.PulpSolverError:
+            # Without preprocessing the same CBC crashes on one in 5,000, where orders cost nothing
+            # to leave.
+            options.pop("options", None)
+            result = self.program.solve(pulp.getSolver(engine_name(), **options))
         # PuLP 4 returns an object; PuLP 3 an integer that calls a stopped search optimal too.
         if not isinstance(result, int):
             return int(result.status)

@@ -192,11 +192,13 @@ def _image(problem: AssignmentProblem, *objectives: ScalarProblem | Term) -> np.
     """Distinct values of the objectives over all selections of best coverage, one row each."""
     every = Every(problem)
     best = every.coverage == every.coverage.min()
-    parts = [(o.column_cost if isinstance(o, ScalarProblem) else o.column) for o in objectives]
-    values = [
-        every.priced(o.constant, column, o.marginal)[best]
-        for o, column in zip(objectives, parts, strict=True)
-    ]
+    values = []
+    for o in objectives:
+        if isinstance(o, ScalarProblem):
+            column, work = o.column_cost, o.work
+        else:
+            column, work = o.column, () if o.work is None else (o.work,)
+        values.append(every.priced(o.constant, column, o.marginal, *work)[best])
     return np.unique(np.column_stack(values), axis=0)
 
 

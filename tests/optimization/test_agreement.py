@@ -82,6 +82,14 @@ def test_pulp_is_kept_from_the_false_optimum_of_its_cbc(random_problem, brute_fo
     _compare(13746, KINDS["bundles"], False, random_problem, brute_force)
 
 
+@pytest.mark.parametrize("seed", [13295, 16789])
+def test_pulp_answers_where_its_cbc_crashes(seed, random_problem, brute_force):
+    """Without preprocessing CBC 2.10.3 dies on these."""
+    _compare(
+        seed, list(KINDS.values())[seed % len(KINDS)], seed % 8 >= 5, random_problem, brute_force
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10))
 def test_engines_and_brute_force_agree_on_10000_more(part, random_problem, brute_force):

@@ -11,7 +11,6 @@ from optimization import (
     AssignmentProblem,
     Deadline,
     ProblemError,
-    SolverError,
     Status,
     Term,
     Weights,
@@ -227,8 +226,3 @@ def test_the_knee_is_the_point_farthest_below_the_chord():
 def test_a_meaningless_frontier_is_refused(paper, bad):
     with pytest.raises(ProblemError):
         exact_frontier(paper, ACCEPTANCE, **bad)
-
-
-def test_what_is_no_flow_is_refused(paper_with_sizes):
-    with pytest.raises(SolverError, match="flows only"):
-        exact_frontier(paper_with_sizes, ACCEPTANCE)
