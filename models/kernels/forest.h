@@ -7,7 +7,7 @@
  *
  * Slots are planes of 512 bits, one bit a row. Slot 0 is all zeros, slot 1 all ones; then one plane
  * for each cut of each feature (set where the row goes right), one for each set of categories, and
- * from `first_temp` on the results of the multiplexers of the tree at hand.
+ * behind them the results of the multiplexers of the eight trees at hand.
  *
  * All indices were checked by the caller; nothing here reads the arrays before that.
  */
@@ -16,21 +16,22 @@
 
 #include <stdint.h>
 
-enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32 };
+enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32, COUNT = 0x7FFFFFFF };
 
 typedef struct {
-    double low;         /* the grid cell of x is (x - low) * per_unit, held within the grid */
-    double per_unit;
+    float low;          /* the grid cell of x is (x - low) * per_unit, held within the grid */
+    float per_unit;
     int32_t feature;    /* column of the feature matrix */
     int32_t n_cuts;
-    int32_t first_cut;  /* into cuts; infinity follows the last cut of a scale */
-    int32_t first_cell; /* into cells: number of cuts in the grid cells before this one */
+    int32_t first_cut;  /* into cuts */
+    int32_t first_cell; /* into cells, which end with the number of all cuts */
     int32_t last_cell;
     int32_t nan_code;
     int32_t zero_code;
     int32_t first_column;
     int32_t n_columns;
-    int32_t most_in_cell; /* most cuts in one grid cell: so often is a code raised at most */
+    int32_t most_in_cell;
+    int32_t unused;
 } Scale;
 
 typedef struct {
@@ -42,11 +43,11 @@ typedef struct {
 typedef struct {
     const Scale *scales;
     const double *cuts;
-    const int32_t *cells;
+    const int32_t *cells; /* number of cuts before the cell; the sign is set where it holds cuts */
     const int32_t *set_first; /* of each set of categories, into set_plane */
     const int32_t *set_plane; /* planes of cuts at which membership changes */
-    const uint16_t *ops;      /* (selector, where 0, where 1) slots of each multiplexer */
-    const int32_t *op_first;  /* of each tree, into ops */
+    const uint32_t *ops;      /* (selector, where 0, where 1) of each multiplexer: bytes to the slot */
+    const int32_t *op_first;  /* of each eight trees, into ops */
     const uint16_t *out;      /* slots of the bits of the leaf number, lowest first, 8 a tree */
     const int32_t *leaf_first;
     const int32_t *leaf_count;

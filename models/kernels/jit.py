@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.forest import ZERO
 from models.kernels.program import FIRST_PLANE, Program
+from models.kernels.scales import COUNT
 
 FloatArray = NDArray[np.float64]
 
@@ -54,11 +55,16 @@ def _code(scale, cuts, cells, x):  # type: ignore[no-untyped-def]
         return scale.nan_code
     if abs(x) <= ZERO:
         return scale.zero_code
-    cell = min(max((x - scale.low) * scale.per_unit, 0.0), float(scale.last_cell))
-    code = cells[scale.first_cell + int(cell)]
-    while x > cuts[scale.first_cut + code]:
-        code += 1
-    return code
+    place = (np.float32(x) - scale.low) * scale.per_unit
+    cell = scale.first_cell + int(min(max(place, np.float32(0.0)), np.float32(scale.last_cell)))
+    low, high = cells[cell] & COUNT, cells[cell + 1] & COUNT
+    while low < high:
+        middle = (low + high) // 2
+        if x > cuts[scale.first_cut + middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @njit(cache=True, nogil=True)

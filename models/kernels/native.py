@@ -241,7 +241,7 @@ def _lay_out(program: Program) -> tuple[CForest, dict[str, NDArray[Any]]]:
         "cells": scales.cells,
         "set_first": scales.set_first,
         "set_plane": scales.set_plane,
-        "ops": multiplexers.ops if multiplexers else empty,
+        "ops": multiplexers.ops * np.uint32(BLOCK // 8) if multiplexers else empty,
         "op_first": multiplexers.op_first if multiplexers else empty,
         "out": multiplexers.out if multiplexers else empty,
         "leaf_first": program.leaf_first,

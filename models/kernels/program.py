@@ -1,8 +1,8 @@
 """A forest as the kernels run it: codes, planes, multiplexers, leaf tables.
 
-Leaves of a tree are numbered from left to right; each bit of the number of the leaf reached is a
-function of the answers to the splits, and that function is the tree itself: at every split, the
-bit of the left or of the right side. Equal parts are computed once.
+Each bit of the number of the leaf reached is a function of the answers to the splits, and that
+function is the tree itself: at every split, the bit of the left or of the right side. Equal parts
+are computed once, and leaves are numbered so that many parts are equal (`models.kernels.numbering`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.forest import Forest
+from models.kernels.numbering import number_leaves
 from models.kernels.scales import SCALE, Scales
 
 MAX_PLANE_LEAVES: Final = 256
@@ -31,6 +32,8 @@ NODE: Final = np.dtype([("scale", "<i4"), ("answer", "<i4"), ("left", "<i4"), ("
 """One step of a walk as the kernels read it (`Node` in forest.h)."""
 
 _TREES_AT_ONCE: Final = 8
+
+Op = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,22 +112,12 @@ class Program:
         self.leaf = np.zeros(table_size)
         self._depth = np.zeros(forest.n_trees, dtype=np.int32)
         self.number = np.zeros(len(forest.leaf_value), dtype=np.int64)
-        """Place of each leaf of the forest (l,) in its tree, from left to right."""
+        """Number of each leaf of the forest (l,) in its tree: its place in the leaf table."""
         for tree in range(forest.n_trees):
             n = int(n_splits[tree])
             own = slice(first_split[tree], first_split[tree] + n)
             left, right = forest.left[own].tolist(), forest.right[own].tolist()
-            size = [0] * n
-            for k in reversed(range(n)):
-                size[k] = sum(size[c] if c >= 0 else 1 for c in (left[k], right[k]))
-            start, number = [0] * n, [0] * (n + 1)
-            for k in range(n):
-                middle = start[k] + (size[left[k]] if left[k] >= 0 else 1)
-                for child, at in ((left[k], start[k]), (right[k], middle)):
-                    if child >= 0:
-                        start[child] = at
-                    else:
-                        number[~child] = at
+            number = number_leaves(left, right)
             self.number[first_leaf[tree] : first_leaf[tree] + n + 1] = number
             self._depth[tree] = _depth(left, right)
         tree_of = np.repeat(np.arange(forest.n_trees), forest.leaves)
@@ -167,7 +160,7 @@ class Program:
         forest, first_result = self.forest, FIRST_PLANE + self.scales.n_cuts + self.n_sets
         if int(forest.leaves.max()) > MAX_PLANE_LEAVES or first_result >= _SLOTS:
             return None
-        ops: list[tuple[int, int, int]] = []
+        ops: list[Op] = []
         op_first = [0]
         out = np.zeros((forest.n_trees, _PLANES_PER_TREE), dtype=np.uint16)
         split_at = leaf_at = most = 0
@@ -215,25 +208,33 @@ def _multiplex(
     number: list[int],
     bits: int,
     first_result: int,
-) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """Operations of one tree and the slots of its result; `slot` holds each split's plane."""
-    ops: list[tuple[int, int, int]] = []
-    known: dict[tuple[int, int, int], int] = {}
+) -> tuple[list[Op], list[int]]:
+    """Operations of one tree and the slots of its result; `slot` holds each split's plane.
+
+    What builds on nothing goes first, so that none waits for the one just before it.
+    """
+    known: dict[Op, int] = {}
+    height = [0] * first_result
+
+    def slot_of(select: int, zero: int, one: int) -> int:
+        if zero == one:
+            return zero
+        if (zero, one) == (0, 1):
+            return select
+        op = (select, zero, one)
+        if op not in known:
+            known[op] = len(height)
+            height.append(1 + max(height[zero], height[one]))
+        return known[op]
+
     found: list[list[int]] = [[] for _ in left]
     for k in reversed(range(len(left))):
-        sides = [
+        zero, one = (
             found[c] if c >= 0 else [number[~c] >> bit & 1 for bit in range(bits)]
             for c in (left[k], right[k])
-        ]
-        for zero, one in zip(*sides, strict=True):
-            if zero == one:
-                found[k].append(zero)
-            elif (zero, one) == (0, 1):
-                found[k].append(slot[k])
-            else:
-                op = (slot[k], zero, one)
-                if op not in known:
-                    known[op] = first_result + len(ops)
-                    ops.append(op)
-                found[k].append(known[op])
-    return ops, found[0] if left else []
+        )
+        found[k] = [slot_of(slot[k], *pair) for pair in zip(zero, one, strict=True)]
+    order = sorted(known, key=lambda op: height[known[op]])
+    moved = {known[op]: first_result + place for place, op in enumerate(order)}
+    ops = [(select, moved.get(a, a), moved.get(b, b)) for select, a, b in order]
+    return ops, [moved.get(slot, slot) for slot in found[0]] if left else []

@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 
 from models.forest import CATEGORICAL, DEFAULT_LEFT, NAN_MISSING, ZERO_MISSING, Forest
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 CUTS_PER_COLUMN: Final = 255
+SIGN, COUNT = np.int32(-(1 << 31)), np.int32((1 << 31) - 1)
+"""Of the entry of a grid cell: set where it holds cuts, and the rest, how many lie before."""
 
 SCALE: Final = np.dtype(
     [
-        ("low", "<f8"),
-        ("per_unit", "<f8"),
+        ("low", "<f4"),
+        ("per_unit", "<f4"),
         ("feature", "<i4"),
         ("n_cuts", "<i4"),
         ("first_cut", "<i4"),
@@ -32,6 +35,7 @@ SCALE: Final = np.dtype(
         ("first_column", "<i4"),
         ("n_columns", "<i4"),
         ("most_in_cell", "<i4"),
+        ("unused", "<i4"),
     ]
 )
 """One scale as the kernels read it (`Scale` in forest.h)."""
@@ -49,7 +53,7 @@ class Scales:
     table
         One row a scale, dtype `SCALE`, by feature.
     cuts, cells
-        Thresholds of all scales, each followed by infinity, and the grids that shorten the search.
+        Thresholds of all scales, and the grids that shorten the search (`_grid`).
     scale_of
         Of each split (s,), its scale.
     plane
@@ -131,9 +135,9 @@ class Scales:
             nan_code = aside if kind & (NAN_MISSING | CATEGORICAL) else zero_code
             n_columns = -(-len(own) // CUTS_PER_COLUMN)
             self.table[place] = (
-                low, per_unit, feature, len(own), first_cut, first_cell, len(cells) - 1,
+                low, per_unit, feature, len(own), first_cut, first_cell, len(cells) - 2,
                 nan_code, zero_code, first_column, n_columns,
-                int(np.diff(cells, append=len(own)).max()),
+                int(np.diff(cells & COUNT).max()), 0
             )  # fmt: skip
             all_cuts.append(np.append(own, np.inf))
             all_cells.append(cells)
@@ -144,25 +148,26 @@ class Scales:
         self.cells = np.concatenate([np.empty(0, np.int32), *all_cells])
 
 
-def _grid(cuts: NDArray[np.float64]) -> tuple[float, float, NDArray[np.int32]]:
-    """Even cells over the finite cuts, and how many cuts lie in the cells before each.
+def _grid(cuts: FloatArray) -> tuple[np.float32, np.float32, NDArray[np.int32]]:
+    """Even cells over the finite cuts, as floats of 32 bits: origin, cells a unit, and entries.
 
-    The cell of a value never falls as the value rises, whatever is rounded, so the cuts of lower
-    cells lie below the value and those of higher cells do not.
+    An entry counts the cuts in the cells before, its sign is set where the cell holds cuts, and one
+    more entry follows the last cell. Values beyond the cuts fall into cells of their own.
     """
     finite = cuts[np.isfinite(cuts)]
     n_cells = int(
         np.clip(1 << (_CELLS_PER_CUT * len(cuts)).bit_length(), _FEWEST_CELLS, _MOST_CELLS)
     )
-    low = float(finite[0]) if len(finite) else 0.0
-    with np.errstate(over="ignore"):
-        width = float(finite[-1]) - low if len(finite) else 0.0
-    per_unit = (n_cells - 1) / width if 0.0 < width < np.inf else 1.0
-    if not 0.0 < per_unit < np.inf:
-        per_unit = 1.0
-    with np.errstate(over="ignore"):
-        cell = np.clip((cuts - low) * per_unit, 0, n_cells - 1).astype(np.int64)
-    return low, per_unit, np.searchsorted(cell, np.arange(n_cells), side="left").astype(np.int32)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        first, last = finite[[0, -1]] if len(finite) else np.zeros(2)
+        per_unit = np.float32((n_cells - 4) / (last - first))
+        low = np.float32(first - 2.0 / per_unit)
+        if not (0.0 < per_unit < np.inf and np.isfinite(low)):
+            low, per_unit = np.float32(0.0), np.float32(1.0)
+        place = (cuts.astype(np.float32) - low) * per_unit
+        cell = np.clip(place, np.float32(0.0), np.float32(n_cells - 1)).astype(np.int64)
+    before = np.searchsorted(cell, np.arange(n_cells + 1), side="left").astype(np.int32)
+    return low, per_unit, before | np.where(np.diff(before, append=before[-1]) > 0, SIGN, 0)
 
 
 def _sets(
