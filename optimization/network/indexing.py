@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.network.compile import compiled
+from optimization.compiled import compiled
 from optimization.network.layout import Graph
 
 
@@ -21,7 +21,7 @@ def graph_of(
     return Graph(order_ptr, courier, order, courier_ptr, by_courier, slot_ptr)
 
 
-@compiled
+@compiled(allocates=True)
 def list_pairs(
     order: NDArray[np.int32],
     courier: NDArray[np.int32],

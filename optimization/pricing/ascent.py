@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import evaluate
 
 PATIENCE = 4
 """Steps without a better bound before the step length is cut."""
 
 
-@compiled
+@compiled(allocates=True)
 def flow_prices(
     b: Blocks,
     cost: NDArray[np.int64],
@@ -76,7 +76,7 @@ def flow_prices(
     return price
 
 
-@compiled
+@compiled(allocates=True)
 def ascend(
     b: Blocks,
     price: NDArray[np.float64],

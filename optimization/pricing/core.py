@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import desk_of, search
 from optimization.solvers.model import MilpModel
 
@@ -75,7 +75,7 @@ def core_of(
     return Core(bound, reach, sets, size, _model(b, price, best, reach, sets, size, value))
 
 
-@compiled
+@compiled(allocates=True)
 def _write_out(
     b: Blocks,
     price: NDArray[np.int64],
