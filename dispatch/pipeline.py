@@ -9,6 +9,7 @@ from dispatch.domain import Snapshot
 from dispatch.explore import explore
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
+from dispatch.reasons import reasons_of_offers
 from dispatch.reporting import make_plan
 from dispatch.result import FrontierReport, Plan
 from dispatch.scorer import scorer_for
@@ -82,8 +83,11 @@ class Dispatcher:
         with watch.stage("uplift"):
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
+        with watch.stage("reasons"):
+            reasons = reasons_of_offers(ready, decision, self.model, due.fraction(_JUDGE_SHARE))
         with watch.stage("plan"):
-            plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
+            version = self.model.version
+            plan = make_plan(ready, decision, claim, self.config, version, intake, point, reasons)
         with watch.stage("check"):
             require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
         watch.seconds["total"] = sum(watch.seconds.values())
