@@ -100,6 +100,7 @@ def judge(world: Planted, base_rate: float, params: AcceptanceParams) -> None:
     free = train(world.log, replace(params, monotone=False, n_bags=0))
     show("this model, no monotone directions", free.predict_log(newest), "")
     x = model.matrix(log.columns)
+    x = x[:, ~np.isnan(x).all(axis=0)]  # HistGradientBoosting fails on a column never measured
     known = np.setdiff1d(np.arange(len(log)), test)
     known = known[log.offered_at_s[known] < newest.offered_at_s.min()]
     for name, predict in rivals(x[known], log.accepted[known]):

@@ -146,6 +146,8 @@ def bundle_raw_columns(
             "value": columns.order["value"][together].sum(axis=1),
             "order_size": columns.order["order_size"][together].sum(axis=1),
             "attempt": columns.order["attempt"][together].max(axis=1),
+            "merchant_offers": columns.order["merchant_offers"][together].sum(axis=1),
+            "merchant_accepted": columns.order["merchant_accepted"][together].sum(axis=1),
         }
         parts.append(described)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

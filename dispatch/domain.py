@@ -46,6 +46,10 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Tally = Annotated[
+    int | float,
+    Field(ge=0, le=1_000_000, description="A count; a fraction where older ones count less."),
+]
 
 
 class VehicleKind(StrEnum):
@@ -98,6 +102,16 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class MerchantPast:
+    """How earlier offers of a merchant's orders were answered, counted as in the log trained on."""
+
+    __pydantic_config__ = STRICT
+
+    offers: Tally = 0
+    acceptances: Tally = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A delivery waiting for a courier."""
 
@@ -119,6 +133,7 @@ class Order:
     ] = 1
     required_skills: tuple[Id, ...] = ()
     merchant_id: Id | None = None
+    merchant_past: MerchantPast = field(default_factory=MerchantPast)
     zone: Id | None = None
     attempt: Annotated[int, Field(ge=1, le=1000, description="1 for the first offer.")] = 1
     refusals: tuple[Refusal, ...] = ()
@@ -166,8 +181,8 @@ class PastWork:
     earnings: Money = Decimal(0)
     busy_s: Annotated[Seconds, Field(description="Time with an order on board.")] = 0.0
     online_s: Annotated[Seconds, Field(description="Time online, busy or not.")] = 0.0
-    offers: Annotated[int, Field(ge=0, le=1_000_000, description="Offers answered.")] = 0
-    acceptances: Count = 0
+    offers: Tally = 0
+    acceptances: Tally = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,16 @@ def pair_columns(
             "load_orders": as_floats(couriers.load_orders),
             "load_size": as_floats(couriers.load_size),
             "vehicle": as_floats(couriers.kind),
-            "courier_offers": as_floats(couriers.past_offers),
-            "courier_accepted": as_floats(couriers.past_acceptances),
+            "courier_offers": couriers.past_offers,
+            "courier_accepted": couriers.past_acceptances,
         },
         order={
             "pay": orders.pay,
             "value": orders.value,
             "order_size": as_floats(orders.size),
             "attempt": as_floats(orders.attempt),
+            "merchant_offers": orders.merchant_offers,
+            "merchant_accepted": orders.merchant_accepted,
         },
         context={
             "hour": hour,

@@ -80,6 +80,11 @@ def _why_offered(plan: Plan, offer: Offer, order_id: str) -> str:
         + ").",
     ]
     lines += [
+        f"  {reason.words}: {'more' if reason.log_odds > 0 else 'less'} likely "
+        f"({reason.log_odds:+.2f} in log-odds)"
+        for reason in offer.reasons
+    ]
+    lines += [
         f"  {rival.courier_id}: {rival.probability:.0%}, door in {rival.door_in_s / 60:.0f} min, "
         f"cost {rival.cost:+.3f}{_instead(rival.offered)}"
         for rival in offer.rivals

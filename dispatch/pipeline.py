@@ -10,6 +10,7 @@ from dispatch.explore import explore
 from dispatch.hold import HoldPolicy, hold_back, policy_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
+from dispatch.reasons import reasons_of_offers
 from dispatch.reporting import make_plan
 from dispatch.result import FrontierReport, Plan
 from dispatch.scorer import scorer_for
@@ -87,6 +88,8 @@ class Dispatcher:
         with watch.stage("uplift"):
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
+        with watch.stage("reasons"):
+            reasons = reasons_of_offers(ready, decision, self.model, due.fraction(_JUDGE_SHARE))
         with watch.stage("plan"):
             # to look for changes takes about as long as it took to solve
             diagnosed = due.remaining() > 2 * watch.seconds["solve"]
@@ -98,6 +101,7 @@ class Dispatcher:
                 self.model.version,
                 intake,
                 point,
+                reasons,
                 diagnosed=diagnosed,
             )
         with watch.stage("check"):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,6 +25,7 @@ from dispatch.result import (
     Offer,
     Plan,
     PlannedStop,
+    Reason,
     Rival,
     Route,
     Unassigned,
@@ -54,12 +56,14 @@ def make_plan(
     model_version: str,
     intake: Intake,
     point: ByWeights | ByBound | AtKnee,
+    reasons: Sequence[tuple[Reason, ...]],
     *,
     diagnosed: bool = True,
 ) -> Plan:
     """Write a decision down; the same input gives the same plan, ids included.
 
-    Not `diagnosed`: changes that would get orders offered that were left are not looked for.
+    `reasons` are those of its offers, one entry each. Not `diagnosed`: changes that would get
+    orders offered that were left are not looked for.
     """
     snapshot, pairs = ready.snapshot, ready.pairs
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
@@ -79,7 +83,7 @@ def make_plan(
         config_hash=hashes[1],
         model_version=model_version,
         currency=snapshot.currency,
-        offers=_offers(ready, decision, config, decision_id, door_in),
+        offers=_offers(ready, decision, config, decision_id, door_in, reasons),
         routes=_routes(ready, decision),
         unassigned=_unassigned(ready, decision, intake, diagnosed),
         held=_held(ready),
@@ -117,6 +121,7 @@ def _offers(
     config: DispatchConfig,
     decision_id: str,
     door_in: Floats,
+    reasons: Sequence[tuple[Reason, ...]],
 ) -> tuple[Offer, ...]:
     pairs, snapshot = ready.pairs, ready.snapshot
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
@@ -160,6 +165,7 @@ def _offers(
             cost=float(cost[column]),
             considered=_considered(ready, int(orders[np.argmin(pairs.feasible[orders])])),
             rivals=tuple(rival(r) for r in rivals[column]),
+            reasons=reasons[row],
         )
 
     return tuple(offer(n, row) for n, row in enumerate(by_first_order.tolist(), start=1))

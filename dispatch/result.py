@@ -56,6 +56,20 @@ class Rival:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Something that moved the chance of acceptance: a code, words, and the log-odds it added.
+
+    Against an average offer of the log that the model learned from; negative: less likely.
+    """
+
+    __pydantic_config__ = STRICT
+
+    code: str
+    words: str
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """One live offer: these orders to this courier, taken or refused whole.
 
@@ -63,7 +77,8 @@ class Offer:
     how the couriers fared for the order that fewest could take, and the rivals are couriers who
     could have taken the same orders together.
     `propensity` is the chance with which the policy makes this very offer (1 unless it explores);
-    `override` is who replaced it by hand, if anybody did.
+    `reasons` are what moved `probability` most, the strongest first; `override` is who replaced it
+    by hand, if anybody did.
     """
 
     __pydantic_config__ = STRICT
@@ -80,6 +95,7 @@ class Offer:
     cost: float
     considered: Considered
     rivals: tuple[Rival, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     override: str | None = None
 
 

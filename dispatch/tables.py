@@ -73,6 +73,8 @@ class OrderTable:
     size: Ints
     priority: Ints
     attempt: Ints
+    merchant_offers: Floats
+    merchant_accepted: Floats
     skills: NDArray[np.uint64]
     locked: NDArray[np.bool_]
 
@@ -102,8 +104,8 @@ class CourierTable:
     past_orders: Ints
     past_earnings: Floats
     online_s: Floats
-    past_offers: Ints
-    past_acceptances: Ints
+    past_offers: Floats
+    past_acceptances: Floats
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -166,6 +168,8 @@ def _order_table(
         size=np.array([o.size for o in orders], dtype=np.int64),
         priority=np.array([o.priority for o in orders], dtype=np.int64),
         attempt=np.array([o.attempt for o in orders], dtype=np.int64),
+        merchant_offers=_floats(o.merchant_past.offers for o in orders),
+        merchant_accepted=_floats(o.merchant_past.acceptances for o in orders),
         skills=_skill_bits((o.required_skills for o in orders), skills),
         locked=np.array([o.id in locked for o in orders], dtype=np.bool_),
     )
@@ -197,8 +201,8 @@ def _courier_table(
         past_orders=np.array([c.past_work.orders for c in couriers], dtype=np.int64),
         past_earnings=_floats(float(c.past_work.earnings) for c in couriers),
         online_s=_floats(c.past_work.online_s for c in couriers),
-        past_offers=np.array([c.past_work.offers for c in couriers], dtype=np.int64),
-        past_acceptances=np.array([c.past_work.acceptances for c in couriers], dtype=np.int64),
+        past_offers=_floats(c.past_work.offers for c in couriers),
+        past_acceptances=_floats(c.past_work.acceptances for c in couriers),
     )
 
 

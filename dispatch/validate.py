@@ -187,6 +187,8 @@ def _order_faults(
         yield "zone", "is not among the snapshot's zones"
     if any(r.at > snapshot.now for r in order.refusals):
         yield "refusals[*].at", "is after the snapshot's now"
+    if order.merchant_past.acceptances > order.merchant_past.offers:
+        yield "merchant_past.acceptances", "exceeds merchant_past.offers"
     if _repeats(r.courier_id for r in order.refusals):
         yield "refusals[*].courier_id", "the same courier is listed twice"
 

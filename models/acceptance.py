@@ -198,7 +198,7 @@ class AcceptanceModel:
         """
         self._need("calibration_")
         schema, prior = self.schema_, self.history_prior_
-        scores = [score_pairs(trees.backend, schema, prior, pairs) for trees in self._summed()]
+        scores = [score_pairs(trees.backend, schema, prior, pairs) for trees in self.summed()]
         return self.calibration_.apply(reduce(np.add, scores))
 
     def predict_proba_fold(self, columns: Columns, fold: int) -> FloatArray:
@@ -293,13 +293,13 @@ class AcceptanceModel:
         state = self.version if hasattr(self, "calibration_") else "not calibrated"
         return f"AcceptanceModel({state})"
 
-    def _summed(self) -> tuple[Ensemble, ...]:
+    def summed(self) -> tuple[Ensemble, ...]:
         """Return the ensembles whose scores add up to the city's."""
         own = self.city_ensembles_.get(self._city) if self._city is not None else None
         return (self.ensemble_,) if own is None else (self.ensemble_, own)
 
     def _score(self, matrix: FloatArray) -> FloatArray:
-        return reduce(np.add, [trees.score(matrix) for trees in self._summed()])
+        return reduce(np.add, [trees.score(matrix) for trees in self.summed()])
 
     def _score_log(self, matrix: FloatArray, log: OffersLog) -> FloatArray:
         """Score rows of several cities, each as its city would be."""
@@ -316,7 +316,7 @@ class AcceptanceModel:
         if problems := leakage_problems(log):
             raise FeatureError("offers log gives its answers away", problems)
         self.schema_ = schema
-        self.history_prior_ = HistoryPrior.fit(log.couriers, log.accepted)
+        self.history_prior_ = HistoryPrior.fit(log.couriers, log.accepted, log.merchants)
         rows = TrainingRows(
             self.matrix(log.columns),
             log.accepted,

@@ -18,6 +18,12 @@ Source = Literal["courier", "order", "pair", "context"]
 
 VEHICLES: Final = ("foot", "bicycle", "ebike", "motorcycle", "car")
 
+HISTORIES: Final = {
+    "courier_offers": "courier_accepted",
+    "merchant_offers": "merchant_accepted",
+}
+"""Counts of past offers, and of the accepted ones among them."""
+
 LARGEST: Final = float(np.finfo(np.float64).max)
 """Default bound of a column: any finite number, and no infinity."""
 
@@ -96,6 +102,22 @@ _TABLE: Final = (
     ),
     RawColumn("courier_offers", "1", "courier", "offers in the window before this offer"),
     RawColumn("courier_accepted", "1", "courier", "accepted offers in the same window"),
+    RawColumn(
+        "merchant_offers",
+        "1",
+        "order",
+        "offers of the merchant's orders before this one, in a window of their own",
+        optional=True,
+        may_lack=True,
+    ),
+    RawColumn(
+        "merchant_accepted",
+        "1",
+        "order",
+        "accepted ones of them",
+        optional=True,
+        may_lack=True,
+    ),
 )
 
 RAW_COLUMNS: Final[Mapping[str, RawColumn]] = {column.name: column for column in _TABLE}
@@ -200,9 +222,12 @@ def column_problems(
             problems.append(f"{name}: expected shape ({len(row_ids)},), got {values.shape}")
         else:
             problems += _value_problems(RAW_COLUMNS[name], values, row_ids)
-    if not problems and {"courier_offers", "courier_accepted"} <= set(names):
-        offers, accepted = columns["courier_offers"], columns["courier_accepted"]
-        problems += _rows("courier_accepted exceeds courier_offers", accepted > offers, row_ids)
+    if problems:
+        return problems
+    for offers, accepted in HISTORIES.items():
+        if {offers, accepted} <= set(present):
+            above = np.asarray(columns[accepted]) > np.asarray(columns[offers])
+            problems += _rows(f"{accepted} exceeds {offers}", above, row_ids)
     return problems
 
 

@@ -128,6 +128,14 @@ _CATALOGUE: Final = (
         "past acceptance, shrunk: (courier_accepted + a) / (courier_offers + a + b)",
         ("courier_offers", "courier_accepted"),
     ),
+    _derived(
+        "merchant_rate",
+        "1",
+        "order",
+        1,
+        "past acceptance of the merchant's orders, shrunk in the same way",
+        ("merchant_offers", "merchant_accepted"),
+    ),
 )
 
 CATALOGUE: Final[Mapping[str, FeatureSpec]] = {spec.name: spec for spec in _CATALOGUE}
@@ -142,6 +150,9 @@ _FORMULAS: Final[Mapping[str, Callable[[Columns, HistoryPrior], FloatArray]]] = 
         c["pay"] * 1000.0 / np.maximum(c["to_pickup_m"] + c["trip_m"], SHORTEST_JOB_M)
     ),
     "courier_rate": lambda c, prior: prior.rate(c["courier_accepted"], c["courier_offers"]),
+    "merchant_rate": lambda c, prior: prior.merchant_rate(
+        c["merchant_accepted"], c["merchant_offers"]
+    ),
 }
 
 

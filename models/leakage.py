@@ -23,16 +23,16 @@ TOO_EXACT: Final = 0.98
 """Share of both classes that a sign such as a zero must name to be called the answer."""
 
 LEAST_STEPS: Final = 50
-"""Least successive offers of one courier by which its history is judged."""
+"""Least successive offers of one courier or merchant by which histories are judged."""
 
 
 def leakage_problems(log: OffersLog) -> list[str]:
     """Say, one line a trap, what in a log gives the answer away.
 
     A column that separates the classes alone; zeros or gaps exactly at the refusals (or exactly at
-    the acceptances); rows stamped after the answer; a courier's history that counts the row
-    itself. Retries of one order are kept together by every split of this package, so they are no
-    trap here (`split_problems` checks a split of your own).
+    the acceptances); rows stamped after the answer; a courier's or merchant's history that counts
+    the row itself. Retries of one order are kept together by every split of this package, so they
+    are no trap here (`split_problems` checks a split of your own).
     """
     if log.accepted.all() or not log.accepted.any():
         return []
@@ -46,8 +46,9 @@ def leakage_problems(log: OffersLog) -> list[str]:
                 f"offered_at: {len(late)} rows are stamped after their answer (rows "
                 f"{', '.join(map(str, late[:5]))}); give the time at which the offer was made"
             )
-    if {"courier_offers", "courier_accepted"} <= log.columns.keys():
-        problems += _history_problems(log)
+    for whose, groups in (("courier", log.couriers), ("merchant", log.merchants)):
+        if groups is not None and f"{whose}_accepted" in log.columns:
+            problems += _history_problems(log, whose, groups)
     return problems
 
 
@@ -90,19 +91,19 @@ def _column_problems(name: str, values: FloatArray, accepted: NDArray[np.bool_])
     return problems
 
 
-def _history_problems(log: OffersLog) -> list[str]:
-    """Compare how histories grow with the answers.
+def _history_problems(log: OffersLog, whose: str, groups: NDArray[np.int64]) -> list[str]:
+    """Compare how the histories of couriers or merchants grow with the answers.
 
-    Between successive offers of a courier the accepted count grows by the earlier answer; if the
+    Between successive offers of one of them the accepted count grows by the earlier answer; if the
     row counted itself, it would grow by the later one.
     """
-    order = np.lexsort((log.offered_at_s, log.couriers))
+    order = np.lexsort((log.offered_at_s, groups))
     columns: Mapping[str, FloatArray] = log.columns
-    couriers, at_s = log.couriers[order], log.offered_at_s[order]
+    owner, at_s = groups[order], log.offered_at_s[order]
     taken = log.accepted[order].astype(np.float64)
-    grown = np.diff(columns["courier_accepted"][order])
-    step = (np.diff(couriers) == 0) & (np.diff(at_s) > 0.0)
-    step &= np.diff(columns["courier_offers"][order]) == 1.0
+    grown = np.diff(columns[f"{whose}_accepted"][order])
+    step = (np.diff(owner) == 0) & (np.diff(at_s) > 0.0)
+    step &= np.diff(columns[f"{whose}_offers"][order]) == 1.0
     # Only steps whose two answers differ tell one from the other.
     step &= taken[1:] != taken[:-1]
     if step.sum() < LEAST_STEPS:
@@ -112,7 +113,7 @@ def _history_problems(log: OffersLog) -> list[str]:
     if itself <= before:
         return []
     return [
-        f"courier_accepted: counts the row itself (it grows with the answer of its own row in "
+        f"{whose}_accepted: counts the row itself (it grows with the answer of its own row in "
         f"{itself:.0%} of {int(step.sum())} steps, with the one before in {before:.0%}); count "
         "earlier offers only"
     ]

@@ -29,8 +29,8 @@ class OffersLog:
 
     `columns` holds the raw columns; `accepted` is bool (n,), `offered_at_s` UTC epoch seconds
     float64 (n,), `orders` and `couriers` int64 numbers (n,) that stand for the ids, `cities` int64
-    (n,) the place of each row's city in `city_names`. `propensity` (n,) and `answered_at_s` (n,)
-    are None where the log does not tell.
+    (n,) the place of each row's city in `city_names`. `propensity`, `answered_at_s` and `merchants`
+    (-1: none), (n,) each, are None where the log does not tell.
     """
 
     columns: dict[str, NDArray[np.float64]]
@@ -42,6 +42,7 @@ class OffersLog:
     city_names: tuple[str, ...]
     propensity: NDArray[np.float64] | None = None
     answered_at_s: NDArray[np.float64] | None = None
+    merchants: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.accepted)
@@ -58,6 +59,7 @@ class OffersLog:
             self.city_names,
             None if self.propensity is None else self.propensity[rows],
             None if self.answered_at_s is None else self.answered_at_s[rows],
+            None if self.merchants is None else self.merchants[rows],
         )
 
 
@@ -93,8 +95,8 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
 
     Needs `offer_id` (unique), `order_id`, `courier_id`, `offered_at` (timezone-aware), `accepted`
     (bool or 0/1) and the columns of `raw_names`, `vehicle` as a string. `city_id` (one city where
-    absent), `propensity` and `answered_at` (timezone-aware) are read where present; others are
-    ignored.
+    absent), `merchant_id`, `propensity` and `answered_at` (timezone-aware) are read where
+    present; others are ignored.
 
     Raises
     ------
@@ -173,6 +175,7 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
         tuple(map(str, city_names)),
         propensity if "propensity" in frame else None,
         _epoch_s(frame["answered_at"]) if "answered_at" in frame else None,
+        pd.factorize(frame["merchant_id"])[0].astype(np.int64) if "merchant_id" in frame else None,
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.acceptance import AcceptanceModel
 from models.columns import VEHICLES
+from models.explain import matrix_contributions
 from models.features import Columns
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +47,7 @@ def reason_codes(
     """
     names = model.schema_.names
     matrix = model.matrix(columns)
-    added = merged(names, model.ensemble_.contributions(matrix))
+    added = merged(names, matrix_contributions(model, matrix))
     codes = [code for code, (features, _) in _REASONS.items() if set(features) & set(names)]
     found = []
     for row, effects in zip(matrix.tolist(), added.tolist(), strict=True):
@@ -133,7 +134,8 @@ _REASONS: Final[Mapping[str, tuple[tuple[str, ...], Words]]] = {
     "slack": (("slack_s",), _slack),
     "load": (("load_orders", "load_size"), _load),
     "pay": (("pay",), _than_usual("pay")),
-    "pay_rate": (("pay_per_min", "pay_per_km"), _than_usual("pay for the time and distance")),
+    "pay_per_min": (("pay_per_min",), _than_usual("pay per minute")),
+    "pay_per_km": (("pay_per_km",), _than_usual("pay per kilometre")),
     "order": (("value", "order_size"), _than_usual("chances for an order of this value and size")),
     "attempt": (("attempt",), lambda v, _: f"offer number {v['attempt']:.0f} of this order"),
     "clock": (("hour", "weekday", "weekend"), _clock),
@@ -147,4 +149,8 @@ _REASONS: Final[Mapping[str, tuple[tuple[str, ...], Words]]] = {
     "since_offer": (("since_offer_s",), _minutes("since_offer_s", "since the last offer")),
     "vehicle": (("vehicle",), _vehicle),
     "history": (("courier_rate",), _than_usual("the courier's past acceptance")),
+    "merchant": (
+        ("merchant_rate",),
+        _than_usual("past acceptance of this merchant's orders"),
+    ),
 }

@@ -54,7 +54,8 @@ def tune(
     later = start.calibration_share + start.test_share
     fit = (1.0 - later) * (1.0 - start.stop_share)
     old, judge, _ = split_by_time(offers.offered_at_s, offers.orders, (fit, 1 - later - fit, later))
-    prior = HistoryPrior.fit(offers.couriers[old], offers.accepted[old])
+    known = offers.take(old)
+    prior = HistoryPrior.fit(known.couriers, known.accepted, known.merchants)
     matrix = build_matrix(offers.columns, schema, prior)
     rows = TrainingRows(matrix, offers.accepted, offers.offered_at_s, offers.orders)
     past, newer = rows.take(old), rows.take(judge)

@@ -21,9 +21,10 @@ The mapping is TOML; every table but `columns` is optional::
     timezone = "Europe/Vienna"
     unit = "s"
 
-    [history]              # count courier_offers and courier_accepted from the log itself
-    answer_s = 120
-    window_s = 604800
+    [history]              # count past offers of couriers and merchants from the log itself
+    answer_s = 120         # earlier by this much, so that the answer was there
+    window_s = 604800      # and not before; without: all that came before
+    half_life_s = 259200   # an offer this old counts half; without: all alike
 """
 
 import tomllib
@@ -35,13 +36,15 @@ import pandas as pd
 
 from dispatch.datasets.offers import LOG_COLUMNS, check_offers, read_offers_table
 from dispatch.errors import InvalidInputError, Problem
+from dispatch.tables import Floats
 from models import past_counts
-from models.columns import RAW_COLUMNS
+from models.columns import HISTORIES, RAW_COLUMNS
 
 _TABLES = {"columns", "values", "scale", "constant", "time", "history"}
 _OURS = {*(c.name for c in LOG_COLUMNS), *RAW_COLUMNS}
 _TIMES = tuple(c.name for c in LOG_COLUMNS if c.kind == "time")
-_HISTORY = ("courier_offers", "courier_accepted")
+_COUNTED = {"courier_id": "courier_offers", "merchant_id": "merchant_offers"}
+_HISTORY_KEYS = {"answer_s", "window_s", "half_life_s"}
 
 
 def read_mapped_offers(path: str | Path, mapping: str | Path) -> pd.DataFrame:
@@ -72,7 +75,7 @@ def read_mapped_offers(path: str | Path, mapping: str | Path) -> pd.DataFrame:
     log = log.assign(**given.get("constant", {}))
     log = log.sort_values("offered_at", kind="stable").reset_index(drop=True)
     if "history" in given:
-        log[_HISTORY[0]], log[_HISTORY[1]] = _history(log, given["history"])
+        log = log.assign(**_history(log, given["history"]))
     return check_offers(log, Path(path).name)
 
 
@@ -119,10 +122,11 @@ def _mapping_problems(given: dict[str, Any], raw: pd.DataFrame) -> list[Problem]
         Problem(f"columns.{name}", "is needed") for name in sorted(needed - columns.keys())
     ]
     if "history" in given:
-        twice = [name for name in _HISTORY if name in columns]
+        twice = [name for pair in HISTORIES.items() for name in pair if name in columns]
         problems += [Problem(f"history.{name}", "is mapped as well; keep one") for name in twice]
-        if given["history"].keys() - {"answer_s", "window_s"} or "answer_s" not in given["history"]:
-            problems.append(Problem("history", "expected answer_s, and window_s if any"))
+        if given["history"].keys() - _HISTORY_KEYS or "answer_s" not in given["history"]:
+            message = "expected answer_s, and window_s and half_life_s if any"
+            problems.append(Problem("history", message))
     if given.get("time", {}).keys() - {"timezone", "unit"}:
         problems.append(Problem("time", "expected timezone or unit"))
     return problems
@@ -141,15 +145,27 @@ def _times(values: "pd.Series[Any]", how: dict[str, str]) -> "pd.Series[Any]":
         raise InvalidInputError("mapping", [Problem(f"columns.{values.name}", message)]) from None
 
 
-def _history(log: pd.DataFrame, how: dict[str, float]) -> tuple[Any, Any]:
+def _history(log: pd.DataFrame, how: dict[str, float]) -> dict[str, Floats]:
+    """Count what every courier, and every merchant where the log names them, did before."""
     seconds = log["offered_at"].dt.tz_convert("UTC").dt.tz_localize(None)
+    at_s = seconds.to_numpy("datetime64[us]").astype(np.int64) / 1e6
+    counted = {}
     try:
-        return past_counts(
-            pd.factorize(log["courier_id"])[0].astype(np.int64),
-            seconds.to_numpy("datetime64[us]").astype(np.int64) / 1e6,
-            pd.to_numeric(log["accepted"]).to_numpy(np.float64) == 1.0,
-            answer_s=how["answer_s"],
-            window_s=how.get("window_s", np.inf),
-        )
+        accepted = pd.to_numeric(log["accepted"]).to_numpy(np.float64) == 1.0
+        for who, name in _COUNTED.items():
+            if who in log:
+                group = pd.factorize(log[who])[0].astype(np.int64)
+                offers, taken = past_counts(
+                    group,
+                    at_s,
+                    accepted,
+                    answer_s=how["answer_s"],
+                    window_s=how.get("window_s", np.inf),
+                    half_life_s=how.get("half_life_s", np.inf),
+                )
+                nobody = group < 0
+                counted[name] = np.where(nobody, np.nan, offers)
+                counted[HISTORIES[name]] = np.where(nobody, np.nan, taken)
     except (ValueError, TypeError) as error:
         raise InvalidInputError("mapping", [Problem("history", str(error))]) from None
+    return counted

@@ -76,8 +76,14 @@ def read_meituan_offers(folder: str | Path) -> pd.DataFrame:
         couriers=_couriers_seen(rows),
     )
     couriers = pd.factorize(rows["courier_id"])[0].astype(np.int64)
-    offers, taken = past_counts(couriers, at_s, accepted, answer_s=ANSWER_S, window_s=HISTORY_S)
-    rows = rows.assign(offers=offers, taken=taken, lat=lat, lon=lon)[known]
+    merchants = pd.factorize(rows["poi_id"])[0].astype(np.int64)
+    for groups, names in (
+        (couriers, ("courier_offers", "courier_accepted")),
+        (merchants, ("merchant_offers", "merchant_accepted")),
+    ):
+        counts = past_counts(groups, at_s, accepted, answer_s=ANSWER_S, window_s=HISTORY_S)
+        rows = rows.assign(**dict(zip(names, counts, strict=True)))
+    rows = rows.assign(lat=lat, lon=lon)[known]
     return check_offers(_log(rows), place.name)
 
 
@@ -220,8 +226,8 @@ def _log(rows: pd.DataFrame) -> pd.DataFrame:
             vehicle=kind.astype(np.float64),
             shift_end_s=unknown,
             last_offer_s=now - rows["since_offer_s"].to_numpy(),
-            courier_offers=rows["offers"].to_numpy(),
-            courier_accepted=rows["taken"].to_numpy(),
+            courier_offers=rows["courier_offers"].to_numpy(),
+            courier_accepted=rows["courier_accepted"].to_numpy(),
             hour=hour,
             weekday=weekday,
             precipitation_mm_h=unknown,
@@ -231,6 +237,8 @@ def _log(rows: pd.DataFrame) -> pd.DataFrame:
     )
     log = pd.DataFrame(columns)
     log["vehicle"] = VehicleKind.EBIKE.value
+    for name in ("merchant_offers", "merchant_accepted"):
+        log[name] = rows[name].to_numpy()
     for name, own in (
         ("offer_id", "waybill_id"),
         ("order_id", "order_id"),

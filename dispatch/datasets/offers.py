@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dispatch.errors import MAX_IDS, InvalidInputError, Problem
-from models.columns import LARGEST, RAW_COLUMNS, VEHICLES, RawColumn, forbidden_columns
+from models.columns import HISTORIES, LARGEST, RAW_COLUMNS, VEHICLES, RawColumn, forbidden_columns
 
 FLOAT_FORMAT = "%.6g"
 
@@ -170,9 +170,9 @@ class _Checker:
         if "offer_id" in log:
             once = ~log["offer_id"].duplicated()
             self._expect("offer_id", once | log["offer_id"].isna(), "each once")
-        if {"courier_offers", "courier_accepted"} <= set(log):
-            fits = ~(log["courier_accepted"] > log["courier_offers"])
-            self._expect("courier_accepted", fits, "at most courier_offers")
+        for offers, accepted in HISTORIES.items():
+            if {offers, accepted} <= set(log):
+                self._expect(accepted, ~(log[accepted] > log[offers]), f"at most {offers}")
 
     def _expect(self, name: str, sound: "pd.Series[bool]", expected: str) -> None:
         at = np.flatnonzero(~sound.to_numpy(np.bool_))

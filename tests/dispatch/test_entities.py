@@ -10,7 +10,7 @@ from dispatch.availability import availability
 from dispatch.columns import OfferContext, heading_off_deg, local_clock, raw_columns
 from dispatch.config import BundleRules, CandidateRules
 from dispatch.datasets import SyntheticCity, offers_log, synthetic_snapshot
-from dispatch.domain import Snapshot
+from dispatch.domain import MerchantPast, Snapshot
 from dispatch.entities import pair_columns
 from dispatch.pairs import find_pairs
 from dispatch.tables import tabulate
@@ -90,6 +90,9 @@ def test_a_cautious_reading_of_a_model_scores_the_columns(model: AcceptanceModel
 def test_tables_expand_to_the_columns_of_an_offers_log() -> None:
     """Column by column, to the last bit: the log's own function makes the other side."""
     snapshot = synthetic_snapshot(CITY, n_orders=25, n_couriers=40)
+    pasts = [MerchantPast(offers=10.0 + k, acceptances=k / 2) for k in range(25)]
+    told = zip(snapshot.orders, pasts, strict=True)
+    snapshot = replace(snapshot, orders=tuple(replace(o, merchant_past=p) for o, p in told))
     tables, travel = tabulate(snapshot), GreatCircleTravel()
     free = availability(tables, travel)
     pairs = find_pairs(tables, free, travel, DispatchConfig().candidates)
@@ -115,6 +118,10 @@ def test_tables_expand_to_the_columns_of_an_offers_log() -> None:
     expected["heading_off_deg"] = heading_off_deg(
         couriers.position[j], orders.pickup[i], couriers.heading_deg[j]
     )
+    expected["merchant_offers"] = np.array([o.merchant_past.offers for o in snapshot.orders])[i]
+    expected["merchant_accepted"] = np.array(
+        [o.merchant_past.acceptances for o in snapshot.orders]
+    )[i]
     found = pair_columns(snapshot, tables, free, pairs).expand()
     assert found.keys() == expected.keys()
     for name, values in expected.items():

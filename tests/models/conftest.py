@@ -85,6 +85,11 @@ def make_world(n_rows: int, seed: int) -> World:
     past = pd.DataFrame({"courier": couriers, "taken": accepted}).groupby("courier")
     frame["courier_offers"] = past.cumcount().astype(float)
     frame["courier_accepted"] = past["taken"].cumsum() - accepted
+    merchant = turn.integers(60, size=n_rows)
+    sold = pd.DataFrame({"merchant": merchant, "taken": accepted}).groupby("merchant")
+    frame["merchant_id"] = [f"m{i}" for i in merchant]
+    frame["merchant_offers"] = sold.cumcount().astype(float)
+    frame["merchant_accepted"] = sold["taken"].cumsum() - accepted
     frame["offer_id"] = [f"f{i}" for i in range(n_rows)]
     frame["order_id"] = [f"o{i}" for i in orders]
     frame["courier_id"] = [f"c{i}" for i in couriers]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,16 @@ def test_contributions_add_up_to_the_raw_score(model: AcceptanceModel, columns: 
     assert found.shape == (50, len(model.schema_.names) + 1)
     scores = model.ensemble_.score(model.matrix(columns))
     np.testing.assert_allclose(found.sum(axis=1), scores, rtol=0.0, atol=1e-9)
+
+
+def test_contributions_of_a_city_add_up_to_the_score_of_the_city(
+    model: AcceptanceModel, columns: Columns
+) -> None:
+    everywhere = copy(model)
+    everywhere.city_ensembles_ = {"here": model.fold_ensembles_[0]}
+    here, matrix = everywhere.of_city("here"), model.matrix(columns)
+    scores = model.ensemble_.score(matrix) + model.fold_ensembles_[0].score(matrix)
+    np.testing.assert_allclose(contributions(here, columns).sum(axis=1), scores, atol=1e-9)
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore:LightGBM binary")

@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from models import (
     CATALOGUE,
     AcceptanceModel,
+    AcceptanceParams,
     FeatureError,
     FeatureSchema,
     HistoryPrior,
     build_matrix,
     default_schema,
     forbidden_columns,
+    past_counts,
     read_log,
+    train,
 )
 from models.columns import RAW_COLUMNS
 
@@ -38,6 +41,34 @@ def test_a_log_row_and_its_serving_columns_give_the_same_features_bit_for_bit(
     for part in (slice(0, 500), slice(17, 18)):
         rows = model.matrix({name: values[part] for name, values in served.items()})
         assert rows.tobytes() == trained_on[part].tobytes()
+
+
+def test_a_merchant_without_a_history_gets_the_prior_and_one_with_it_is_shrunk_to_it() -> None:
+    prior = HistoryPrior(3.0, 1.0, merchant_accepted=8.0, merchant_refused=2.0)
+    offers, accepted = np.array([np.nan, 0.0, 10.0]), np.array([np.nan, 0.0, 2.0])
+    np.testing.assert_allclose(prior.merchant_rate(accepted, offers), [0.8, 0.8, 0.5])
+
+
+def test_what_merchants_orders_met_with_is_learned_and_served(world: Any) -> None:
+    """Half the merchants' orders are refused more: only their history tells which."""
+    rng = np.random.default_rng(3)
+    merchant = rng.integers(40, size=len(world.log))
+    disliked = merchant < 20
+    accepted = world.log["accepted"].to_numpy() & ~(disliked & (rng.random(len(merchant)) < 0.5))
+    at_s = world.log["offered_at"].astype("int64").to_numpy() / 1e9
+    offers, taken = past_counts(merchant, at_s, accepted, answer_s=1.0)
+    log = world.log.assign(
+        accepted=accepted, merchant_id=merchant, merchant_offers=offers, merchant_accepted=taken
+    )
+    # couriers' counts are of the answers before: take them out of the comparison
+    model = train(log, AcceptanceParams(n_bags=0, use_courier_history=False))
+    known = read_log(log.tail(500), model.schema_.raw_names)
+    predicted = model.predict_log(known)
+    gap = predicted[~disliked[-500:]].mean() - predicted[disliked[-500:]].mean()
+    assert gap > 0.2
+    new = {**known.columns, "merchant_offers": np.zeros(500), "merchant_accepted": np.zeros(500)}
+    assert np.isfinite(model.predict_proba(new)).all()
+    assert model.history_prior_.merchant_accepted != model.history_prior_.accepted
 
 
 def test_derived_features_follow_their_published_formulas(columns: Columns) -> None:

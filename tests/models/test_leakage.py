@@ -47,6 +47,16 @@ def _counts_itself(log: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _merchants_count_themselves(log: pd.DataFrame) -> pd.DataFrame:
+    merchant = np.arange(len(log)) % 30
+    past = log["accepted"].groupby(merchant)
+    return log.assign(
+        merchant_id=merchant,
+        merchant_offers=past.cumcount() + 1.0,
+        merchant_accepted=past.cumsum().astype(float),
+    )
+
+
 def _stamped_late(log: pd.DataFrame) -> pd.DataFrame:
     answered = log["offered_at"] + pd.to_timedelta(60, unit="s")
     answered[7] = log["offered_at"][7] - pd.to_timedelta(5, unit="s")
@@ -61,6 +71,7 @@ def _stamped_late(log: pd.DataFrame) -> pd.DataFrame:
         (_gaps_at_acceptances, "since_offer_s: empty exactly where the offer was accepted"),
         (_tells_all, r"value: separates accepted from refused offers alone \(AUC 1.000\)"),
         (_counts_itself, "courier_accepted: counts the row itself"),
+        (_merchants_count_themselves, "merchant_accepted: counts the row itself"),
         (_stamped_late, r"offered_at: 1 rows are stamped after their answer \(rows 7\)"),
     ],
 )

@@ -139,6 +139,26 @@ def test_doubly_robust_covers_the_value_of_another_policy_though_predictions_are
     assert inside >= 82  # binomial(100, 0.9): below 82 once in 150
 
 
+def test_doubly_robust_covers_where_a_few_rows_carry_all_weight() -> None:
+    """One offer in 200 explored what the judged policy does: four of 800."""
+    inside = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        asked = rng.uniform(size=800) < 1 / 200
+        accepted = rng.uniform(size=800) < 0.85
+        found = doubly_robust(
+            accepted,
+            np.full(800, 1 / 200),
+            asked.astype(np.float64),
+            np.full(800, 0.85),
+            np.full(800, 0.85),
+            np.arange(800),
+            seed,
+        )
+        inside += found.low <= 0.85 <= found.high
+    assert inside >= 85  # binomial(100, 0.9): below 85 once in 25; resampling alone covers 66
+
+
 def test_doubly_robust_needs_no_weights_where_predictions_are_right() -> None:
     accepted, asked, propensity, truth = explored_log(4000, 1)
     found = doubly_robust(

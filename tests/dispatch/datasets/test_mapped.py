@@ -78,6 +78,23 @@ def test_histories_are_counted_from_earlier_answers(theirs: Path, mapping: Path)
     assert row["courier_accepted"] == earlier["accepted"].sum()
 
 
+def test_merchants_are_counted_where_they_are_named_and_old_offers_fade(
+    theirs: Path, tmp_path: Path
+) -> None:
+    names = _mapping().replace(
+        'order_id = "order_id"', 'order_id = "order_id"\nmerchant_id = "merchant_id"'
+    )
+    fading = names.replace("window_s = 604800", "half_life_s = 3600")
+    (tmp_path / "map.toml").write_text(fading)
+    log = read_mapped_offers(theirs, tmp_path / "map.toml")
+    row = log.iloc[-1]
+    age_s = (row["offered_at"] - log["offered_at"]).dt.total_seconds()
+    for who, count in (("courier_id", "courier"), ("merchant_id", "merchant")):
+        weight = 0.5 ** (age_s / 3600) * ((log[who] == row[who]) & (age_s >= 60))
+        assert row[f"{count}_offers"] == pytest.approx(weight.sum())
+        assert row[f"{count}_accepted"] == pytest.approx((weight * log["accepted"]).sum())
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

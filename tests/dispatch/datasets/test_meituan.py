@@ -86,6 +86,10 @@ def test_loads_and_histories_are_those_of_earlier_rows(folder: Path) -> None:
         age = (row.offered_at - own["offered_at"]).dt.total_seconds()
         assert row.courier_offers == (age >= 120).sum()
         assert row.courier_accepted == own["accepted"][age >= 120].sum()
+        theirs = log[log["merchant_id"] == row.merchant_id]
+        before = (row.offered_at - theirs["offered_at"]).dt.total_seconds() >= 120
+        assert row.merchant_offers == before.sum()
+        assert row.merchant_accepted == theirs["accepted"][before].sum()
         answered = (row.offered_at - own["answered_at"]).dt.total_seconds()
         on_board = (answered > 0) & (age < 1500)
         assert row.load_orders == on_board.sum()
