@@ -31,6 +31,15 @@ _CUDA_PLACES: Final = {
     "threadIdx": "thread_position_in_threadgroup",
 }
 
+# A mask of lanes comes first in CUDA's shuffles; ours take part all together.
+_CUDA_WORDS: Final = """
+using float32_t = float;
+#define __shared__ threadgroup
+#define __syncthreads() threadgroup_barrier(mem_flags::mem_threadgroup)
+#define __shfl_xor_sync(every, value, by) simd_shuffle_xor(value, by)
+inline int __ffs(int x) { return __builtin_ffs(x); }
+"""
+
 _FLAGS: Final = (
     "-std=c++20",
     "-O1",
@@ -54,7 +63,7 @@ def trace(launch: Launch) -> str:
         traced = replace(launch, inputs=dict(zip(names, arrays, strict=True)))
         return launcher(mx)(traced, verbose=True)
 
-    blank = [mx.zeros(a.shape, dtype=getattr(mx, a.dtype.name)) for a in launch.inputs.values()]
+    blank = [mx.zeros(a.shape, dtype=getattr(mx, _kind(a))) for a in launch.inputs.values()]
     # MLX prints from C++, so the file descriptor itself is turned aside.
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory() as folder:
         stdout = os.dup(1)
@@ -81,7 +90,7 @@ def trace_cuda(launch: Launch) -> str:
     parameters, names = [], {**launch.inputs, launch.output: None}
     for name in names:
         written = name == launch.output
-        kind = (launch.dtype if written else launch.inputs[name].dtype).name
+        kind = launch.dtype.name if written else _kind(launch.inputs[name])
         parameters.append(f"{'' if written else 'const '}device {kind}_t* {name} [[buffer(0)]]")
         if f"{name}_shape" in launch.source:
             parameters.append(f"const constant int* {name}_shape [[buffer(0)]]")
@@ -95,7 +104,7 @@ def trace_cuda(launch: Launch) -> str:
     defined = "".join(f"#define {cuda} {metal}\n" for cuda, metal in _CUDA_PLACES.items())
     head = ",\n".join(parameters)
     return (
-        f"{defined}inline int __ffs(int x) {{ return __builtin_ffs(x); }}\n"
+        f"{defined}{_CUDA_WORDS}"
         f"[[kernel]] void {launch.name}({head}) {{\n{constants}{launch.source}}}\n"
     )
 
@@ -220,12 +229,24 @@ def _translate(source: str, launch: Launch) -> tuple[str, str, list[NDArray[Any]
 def _buffer(name: str, launch: Launch) -> NDArray[Any]:
     """Return an input, or what MLX passes beside it for name_shape, name_strides and name_ndim."""
     if name in launch.inputs:
-        return np.ascontiguousarray(launch.inputs[name])
+        return _bytes(launch.inputs[name])
     owner, _, aspect = name.rpartition("_")
-    array = np.ascontiguousarray(launch.inputs[owner])
+    array = _bytes(launch.inputs[owner])
     aspects = {
         "shape": np.array(array.shape, dtype=np.int32),
         "strides": np.array(array.strides, dtype=np.int64) // array.itemsize,
         "ndim": np.array([array.ndim], dtype=np.int32),
     }
     return aspects[aspect]
+
+
+def _kind(array: Any) -> str:
+    """Name the type of an array of NumPy or of MLX."""
+    return str(array.dtype).rpartition(".")[2]
+
+
+def _bytes(array: Any) -> NDArray[Any]:
+    """Return an array as NumPy's; bfloat16, which NumPy lacks, as whole numbers of its width."""
+    if isinstance(array, mx.array) and array.dtype == mx.bfloat16:
+        array = array.view(mx.uint16)
+    return np.ascontiguousarray(array)

@@ -36,7 +36,8 @@ struct Fiber {
   int line;  // of the kernel, where it waits
 };
 
-// 0: in order; 1: in reverse; others: shuffled anew at every turn.
+// 0: in order; 1: in reverse; others: shuffled anew at every turn. 2, 5, ...: a simdgroup that is let
+// go runs as far as it can alone, so that the others may be any way behind.
 struct Group {
   std::vector<Fiber> fibers;
   ucontext_t scheduler;
@@ -85,6 +86,21 @@ inline bool release(uint first, uint last, State state, const char* partly, cons
   return true;
 }
 
+inline bool release_lanes(uint first, uint last) {
+  return release(first, last, State::at_simd, "simd operation not reached by all lanes",
+                 "lanes of a simdgroup wait at different simd operations");
+}
+
+inline void run_alone(uint first, uint last) {
+  do {
+    for (uint i = first; i < last; ++i) {
+      if (group.fibers[i].state != State::ready) continue;
+      group.running = i;
+      swapcontext(&group.scheduler, &group.fibers[i].context);
+    }
+  } while (release_lanes(first, last));
+}
+
 inline void run_group(uint n, uint64_t schedule, uint64_t salt, std::function<void(uint)> body) {
   static std::vector<char*> stacks;
   while (stacks.size() < n) {
@@ -116,11 +132,10 @@ inline void run_group(uint n, uint64_t schedule, uint64_t salt, std::function<vo
       group.running = i;
       swapcontext(&group.scheduler, &group.fibers[i].context);
       moved = true;
+      if (schedule % 3 == 2) run_alone(i / LANES * LANES, std::min(n, i / LANES * LANES + LANES));
     }
     for (uint first = 0; first < n; first += LANES)
-      moved |= release(first, std::min(n, first + LANES), State::at_simd,
-                       "simd operation not reached by all lanes",
-                       "lanes of a simdgroup wait at different simd operations");
+      moved |= release_lanes(first, std::min(n, first + LANES));
     moved |= release(0, n, State::at_barrier, "barrier not reached by all threads",
                      "threads wait at different barriers");
     for (const Fiber& fiber : group.fibers) open |= fiber.state != State::ended;
