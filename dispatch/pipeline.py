@@ -85,7 +85,9 @@ class Dispatcher:
         with watch.stage("plan"):
             plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
         with watch.stage("check"):
-            require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
+            require_sound(
+                plan, ready.snapshot, ready.travel, self.config.candidates, self.config.bundles
+            )
         watch.seconds["total"] = sum(watch.seconds.values())
         return replace(plan, timings_s=watch.seconds)
 

@@ -25,10 +25,14 @@ class Commitment:
         Otherwise the plan is dropped and made again then. Not late: tell at once.
     margin_s
         Time an answer may take, and slack for the rest.
+    first_job
+        Offer only the stops until the courier carries nothing again; the jobs planned after that
+        are planned anew then.
     """
 
     late: bool = True
     margin_s: float = 0.0
+    first_job: bool = False
 
 
 class RollingHorizon:
@@ -92,8 +96,15 @@ def commit(
             reason = f"courier {name} would still be in time if told by {moment(start_s):%H:%M:%S}"
             held += [Held(order, reason) for offer in offers for order in offer.order_ids]
             continue
+        if commitment.first_job:
+            stops, later = _split_first_job(stops)
+            reason = f"planned as a later job of courier {name}"
+            held += [Held(order, reason) for order in later]
+        there = {stop.order_id for stop in stops}
         for offer in offers:
-            wanted = set(offer.order_ids)
+            wanted = there.intersection(offer.order_ids)
+            if not wanted:
+                continue
             rivals = [r.courier_id for r in offer.rivals if r.courier_id not in taken]
             proposals.append(
                 Proposal(
@@ -107,15 +118,29 @@ def commit(
     return Decision(tuple(proposals), tuple(held))
 
 
+def _split_first_job(stops: Sequence[PlannedStop]) -> tuple[list[PlannedStop], list[str]]:
+    """Return the stops until the courier carries nothing, and the orders of the stops after."""
+    on_board: set[str] = set()
+    for k, stop in enumerate(stops, start=1):
+        on_board ^= {stop.order_id}
+        if not on_board:
+            return list(stops[:k]), [s.order_id for s in stops[k:] if s.kind is StopKind.PICKUP]
+    return list(stops), []
+
+
 def latest_start_s(stops: Sequence[PlannedStop], start_s: float, snapshot: Snapshot) -> float:
     """Return until when the courier can start on new stops without any dropoff being later.
 
-    Waits at the pickups before the first dropoff absorb a later start.
+    Waits at the pickups before the first dropoff absorb a later start; a visit's wait counts once.
     """
     before_s = {order.id: order.pickup.service_before_s for order in snapshot.orders}
+    visit = None
     for stop in stops:
         if stop.kind is StopKind.DROPOFF:
             break
+        if visit == (stop.arrive_at, stop.at):
+            continue
+        visit = (stop.arrive_at, stop.at)
         wait_s = (stop.at - stop.arrive_at).total_seconds() - before_s[stop.order_id]
         start_s += max(wait_s, 0.0)
     return start_s
