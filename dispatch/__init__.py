@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dispatch.config import DispatchConfig, load_config
     from dispatch.domain import Courier, Location, Order, Snapshot
     from dispatch.errors import DispatchError, InvalidInputError, Problem
+    from dispatch.hold import HoldPolicy
     from dispatch.operating import AtKnee, ByBound, ByWeights
     from dispatch.pipeline import Dispatcher
     from dispatch.result import FrontierReport, Plan
@@ -31,6 +32,7 @@ _HOME = {
     "DispatchError": "errors",
     "Dispatcher": "pipeline",
     "FrontierReport": "result",
+    "HoldPolicy": "hold",
     "InvalidInputError": "errors",
     "Location": "domain",
     "Order": "domain",
@@ -55,6 +57,7 @@ __all__ = [
     "DispatchError",
     "Dispatcher",
     "FrontierReport",
+    "HoldPolicy",
     "InvalidInputError",
     "Location",
     "Order",

@@ -1,8 +1,8 @@
 """Every parameter of a dispatch, with its default, in frozen dataclasses; loadable from one TOML.
 
-The TOML has one table per class (`[candidates]`, `[bundles]`, `[objective]`,
-`[offers]`); what it leaves out
-keeps its default, what it misspells is an error. The configuration's hash is part of every plan.
+The TOML has one table per class (`[candidates]`, `[bundles]`, `[objective]`, `[hold]`, `[offers]`);
+what it leaves out keeps its default, what it misspells is an error. The configuration's hash is
+part of every plan.
 """
 
 import hashlib
@@ -93,6 +93,22 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRules:
+    """Which orders may be kept for the next epoch on purpose, and at what price.
+
+    `none`: no order. `reached`: an order is held rather than offered where its expected time to the
+    door is shorter if some courier reaches its pickup `minutes` from now; never past its promise.
+    `half_trip`: as `reached`, less half the trip's time, what sharing the trip with a later order
+    could save at most.
+    """
+
+    __pydantic_config__ = STRICT
+
+    policy: Literal["none", "reached", "half_trip"] = "none"
+    minutes: Annotated[float, Field(ge=0, le=240)] = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class OfferRules:
     """How offers are made: how long they live, and how many rivals are kept to explain them.
 
@@ -125,6 +141,7 @@ class DispatchConfig:
     candidates: CandidateRules = field(default_factory=CandidateRules)
     bundles: BundleRules = field(default_factory=BundleRules)
     objective: Objective = field(default_factory=Objective)
+    hold: HoldRules = field(default_factory=HoldRules)
     offers: OfferRules = field(default_factory=OfferRules)
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
     caution: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -68,6 +68,11 @@ class Decision:
     frontier: FrontierReport | None
 
     @property
+    def optimal(self) -> bool:
+        """Whether nothing over these candidates has a smaller weighted sum, bounds or not."""
+        return self.report.status == "optimal" and self.report.operating_point != "bound"
+
+    @property
     def chosen(self) -> Ints:
         """Candidate pairs of all offers, offer by offer, shape (c,)."""
         return self.offered[self.offered >= 0]
@@ -87,7 +92,7 @@ def display_weights(objective: Objective, point: ByWeights | None = None) -> dic
     }
 
 
-def _internal(weights: Mapping[str, float]) -> Weights:
+def internal_weights(weights: Mapping[str, float]) -> Weights:
     """Turn weights per minute into the optimizer's weights per second."""
     return Weights({name: value / _PER_SECOND[name] for name, value in weights.items()})
 
@@ -136,7 +141,7 @@ def decide(
             if isinstance(point, AtKnee) and frontier is not None:
                 solution, used = frontier.knee().solution, frontier.knee().weights
             else:
-                used = _internal(weights)
+                used = internal_weights(weights)
                 bounds = _bounds(point, tightened_s)
                 solution = solve(problem, used, bounds=bounds, deadline=deadline)
                 if isinstance(point, ByBound) and not solution.usable:
@@ -233,7 +238,7 @@ def _sweep(
         efficiency["acceptance"] = 1.0
     return sweep(
         problem,
-        _internal(efficiency),
+        internal_weights(efficiency),
         against="fairness",
         points=points,
         deadline=deadline,

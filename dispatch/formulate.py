@@ -1,9 +1,10 @@
 """Candidate pairs and their probabilities as an assignment problem of integers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatch.bundling import Bundles
 from dispatch.config import DispatchConfig
@@ -35,6 +36,14 @@ class Costs:
     wait_s: Floats
     wait_late_s: Floats
 
+    def __getitem__(self, pairs: Ints) -> "Costs":
+        return replace(
+            self,
+            probability=self.probability[pairs],
+            door_in_s=self.door_in_s[pairs],
+            late_s=self.late_s[pairs],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredBundles:
@@ -51,6 +60,23 @@ class ScoredBundles:
             [padded(trips.pairs) for trips in self.bundles.trips]
             or [np.empty((0, MOST_ORDERS), dtype=np.int64)]
         )
+
+    def among(self, of_pair: NDArray[np.bool_]) -> "ScoredBundles":
+        """Keep the bundles of these pairs only, and number the pairs anew; `of_pair` is (k,)."""
+        number = np.cumsum(of_pair) - 1
+        whole = [of_pair[trips.pairs].all(axis=1) for trips in self.bundles.trips]
+        kept = np.concatenate([*whole, np.zeros(0, dtype=np.bool_)])
+        bundles = replace(
+            self.bundles,
+            trips=[
+                replace(trips[rows], pairs=number[trips.pairs[rows]])
+                for trips, rows in zip(self.bundles.trips, map(np.flatnonzero, whole), strict=True)
+            ],
+            door_in_s=self.bundles.door_in_s[kept],
+            late_s=self.bundles.late_s[kept],
+        )
+        columns = {name: values[kept] for name, values in self.columns.items()}
+        return ScoredBundles(bundles, columns, self.probability[kept])
 
 
 def padded(pairs: Ints) -> Ints:

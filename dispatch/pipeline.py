@@ -7,6 +7,7 @@ from dispatch.config import DispatchConfig
 from dispatch.decide import Progress, decide
 from dispatch.domain import Snapshot
 from dispatch.explore import explore
+from dispatch.hold import HoldPolicy, hold_back, policy_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch, prepare
 from dispatch.reporting import make_plan
@@ -33,6 +34,8 @@ class Dispatcher:
         All parameters; the defaults where none is given.
     travel
         Travel times for snapshots that bring no matrix of their own; great circles by default.
+    hold
+        Prices holding orders back; what the configuration names by default.
     """
 
     def __init__(
@@ -40,10 +43,12 @@ class Dispatcher:
         model: AcceptanceScorer,
         config: DispatchConfig | None = None,
         travel: TravelTimes | None = None,
+        hold: HoldPolicy | None = None,
     ) -> None:
         self.model = model
         self.config = config or DispatchConfig()
         self.travel = travel or GreatCircleTravel()
+        self.hold = hold or policy_of(self.config.hold)
 
     def assign(
         self,
@@ -66,7 +71,7 @@ class Dispatcher:
         due = deadline or Deadline.after(None)
         watch = Stopwatch()
         intake = _validated(snapshot, watch)
-        ready = self._prepare(intake.snapshot, watch)
+        ready = self._prepare(intake.snapshot, due, watch)
         decision = decide(
             ready,
             self.config,
@@ -83,7 +88,18 @@ class Dispatcher:
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, self.config, judged, watch)
         with watch.stage("plan"):
-            plan = make_plan(ready, decision, claim, self.config, self.model.version, intake, point)
+            # to look for changes takes about as long as it took to solve
+            diagnosed = due.remaining() > 2 * watch.seconds["solve"]
+            plan = make_plan(
+                ready,
+                decision,
+                claim,
+                self.config,
+                self.model.version,
+                intake,
+                point,
+                diagnosed=diagnosed,
+            )
         with watch.stage("check"):
             require_sound(
                 plan, ready.snapshot, ready.travel, self.config.candidates, self.config.bundles
@@ -108,13 +124,14 @@ class Dispatcher:
         """
         watch = Stopwatch()
         intake = _validated(snapshot, watch)
-        ready = self._prepare(intake.snapshot, watch)
+        due = deadline or Deadline.after(None)
+        ready = self._prepare(intake.snapshot, due, watch)
         config = replace(self.config, frontier_points=points or self.config.frontier_points)
         decision = decide(
             ready,
             config,
             AtKnee(),
-            deadline or Deadline.after(None),
+            due,
             watch,
             progress=progress,
         )
@@ -122,11 +139,12 @@ class Dispatcher:
             raise RuntimeError("the knee was chosen without a frontier")
         return decision.frontier
 
-    def _prepare(self, snapshot: Snapshot, watch: Stopwatch) -> Prepared:
+    def _prepare(self, snapshot: Snapshot, due: Deadline, watch: Stopwatch) -> Prepared:
         matrix = snapshot.travel_matrix
         travel = self.travel if matrix is None else MatrixTravel(matrix)
         scorer = scorer_for(self.model, snapshot.city_id, self.config)
-        return prepare(snapshot, scorer, self.config, travel, watch)
+        ready = prepare(snapshot, scorer, self.config, travel, watch)
+        return ready if self.hold is None else hold_back(ready, self.config, self.hold, due, watch)
 
 
 def _validated(snapshot: Snapshot | Intake, watch: Stopwatch) -> Intake:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
+from dispatch.diagnosis import diagnose_left
 from dispatch.domain import StopKind
 from dispatch.formulate import expected_time_s, lateness, padded
 from dispatch.operating import AtKnee, ByBound, ByWeights
@@ -17,6 +18,7 @@ from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
 from dispatch.result import (
     Considered,
+    Held,
     Locked,
     Objectives,
     Offer,
@@ -52,8 +54,13 @@ def make_plan(
     model_version: str,
     intake: Intake,
     point: ByWeights | ByBound | AtKnee,
+    *,
+    diagnosed: bool = True,
 ) -> Plan:
-    """Write a decision down; the same input gives the same plan, ids included."""
+    """Write a decision down; the same input gives the same plan, ids included.
+
+    Not `diagnosed`: changes that would get orders offered that were left are not looked for.
+    """
     snapshot, pairs = ready.snapshot, ready.pairs
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
     chosen = [
@@ -74,8 +81,8 @@ def make_plan(
         currency=snapshot.currency,
         offers=_offers(ready, decision, config, decision_id, door_in),
         routes=_routes(ready, decision),
-        unassigned=_unassigned(ready, decision, intake),
-        held=(),
+        unassigned=_unassigned(ready, decision, intake, diagnosed),
+        held=_held(ready),
         locked=_locked(ready),
         objectives=_objectives(ready, decision, claim, config, door_in),
         solver=decision.report,
@@ -227,19 +234,33 @@ def _routes(ready: Prepared, decision: Decision) -> tuple[Route, ...]:
     return tuple(route for _, route in sorted(routes, key=lambda entry: entry[0]))
 
 
-def _unassigned(ready: Prepared, decision: Decision, intake: Intake) -> tuple[Unassigned, ...]:
-    pairs, orders = ready.pairs, ready.tables.orders
-    left = _left(ready, decision)
+def _unassigned(
+    ready: Prepared, decision: Decision, intake: Intake, diagnosed: bool
+) -> tuple[Unassigned, ...]:
+    ids, left = ready.tables.orders.ids, np.flatnonzero(_left(ready, decision))
     rejected = tuple(
         Unassigned(name, "rejected_input", Considered()) for name in intake.rejected_orders
     )
     return rejected + tuple(
-        Unassigned(
-            order_id=orders.ids[i],
-            reason="couriers_taken" if pairs.feasible[i] else "no_eligible_courier",
+        Unassigned(ids[i], found.reason, _considered(ready, i), found.changes)
+        for i, found in diagnose_left(ready, decision, left, in_time=diagnosed).items()
+    )
+
+
+def _held(ready: Prepared) -> tuple[Held, ...]:
+    held = ready.held
+    return tuple(
+        Held(
+            order_id=ready.tables.orders.ids[i],
+            reason=f"holding costs {price_s / 60:.1f} minutes of expected delivery time, "
+            f"the best offer {offer_s / 60:.1f}",
+            holding_min=price_s / 60,
+            best_offer_min=offer_s / 60,
             considered=_considered(ready, i),
         )
-        for i in np.flatnonzero(left).tolist()
+        for i, price_s, offer_s in zip(
+            held.order.tolist(), held.price_s.tolist(), held.offer_s.tolist(), strict=True
+        )
     )
 
 
@@ -257,6 +278,7 @@ def _considered(ready: Prepared, i: int) -> Considered:
 def _left(ready: Prepared, decision: Decision) -> NDArray[np.bool_]:
     left = ~ready.tables.orders.locked
     left[ready.pairs.order[decision.chosen]] = False
+    left[ready.held.order] = False
     return left
 
 

@@ -16,7 +16,10 @@ from dispatch.geojson import routes_to_geojson
 if TYPE_CHECKING:
     import pandas as pd
 
-UnassignedReason = Literal["no_eligible_courier", "couriers_taken", "rejected_input"]
+UnassignedReason = Literal[
+    "no_eligible_courier", "couriers_taken", "not_worth_it", "rejected_input"
+]
+RemedyName = Literal["price", "place", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +109,56 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A single change that would get an order offered, orders passed on where that is cheaper.
+
+    `price`: insist on it, for there is room. `place`: one more place at `courier_id`. `drop`: leave
+    `dropped_order_id` instead, which frees `courier_id`. `cost` is what the weighted sum rises by.
+    """
+
+    __pydantic_config__ = STRICT
+
+    remedy: RemedyName
+    courier_id: str
+    cost: float
+    dropped_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unassigned:
-    """An order nobody is offered, and how the couriers fared for it."""
+    """An order nobody is offered, and how the couriers fared for it.
+
+    `no_eligible_courier`: each courier is ruled out, `considered` says under which constraint.
+    `couriers_taken`: all who could take it are full. `not_worth_it`: there was room, and the plan
+    does not use it. `changes`: the cheapest of each kind that would get it offered, cheapest first;
+    none are given where the plan is not proven optimal, is bound by a limit on an objective, or was
+    late.
+    """
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: UnassignedReason
     considered: Considered
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An order kept back for the next epoch on purpose, and why."""
+    """An order kept back for the next epoch on purpose, and why.
+
+    Minutes of expected delivery time, now to the door: `holding_min` is the price of holding,
+    `best_offer_min` what the best offer left to it would have taken, refusals and orders passed on
+    to other couriers included.
+    """
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: str
+    holding_min: float
+    best_offer_min: float
+    considered: Considered
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,10 +373,11 @@ class Plan:
         waiting = offered + len(self.unassigned) + len(self.held)
         bundled = sum(len(f.order_ids) > 1 for f in self.offers)
         together = f" ({bundled} bundles)" if bundled else ""
+        held = f"{len(self.held)} held, " if self.held else ""
         return "\n".join(
             [
                 f"{offered} of {waiting} waiting orders offered to {len(self.routes)} couriers"
-                f"{together}, {len(self.unassigned)} unassigned, "
+                f"{together}, {len(self.unassigned)} unassigned, {held}"
                 f"{len(self.locked)} locked by pending offers",
                 f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
                 f"naive {o.naive_acceptances:.1f}), "

@@ -8,18 +8,20 @@ from rich.console import Console
 from rich.table import Table
 
 from dispatch.domain import StopKind
-from dispatch.explain import WORDS
+from dispatch.explain import WORDS, change_in_words
 from dispatch.result import Considered, FrontierReport, Objectives, Plan, Route
 
 _SIGN = {StopKind.PICKUP: "↑", StopKind.DROPOFF: "↓"}
 
 
 def render_plan(console: Console, plan: Plan, timezone: str, *, timings: bool) -> None:
-    """Print offers, unassigned orders, objectives, proof and timings."""
+    """Print offers, unassigned and held orders, objectives, proof and timings."""
     zone = ZoneInfo(timezone)
     console.print(_offers(plan, zone))
     if plan.unassigned:
         console.print(_unassigned(plan))
+    if plan.held:
+        console.print(_held(plan))
     if plan.locked:
         names = ", ".join(entry.order_id for entry in plan.locked)
         console.print(f"Locked by pending offers: {names}", highlight=False)
@@ -80,8 +82,23 @@ def _unassigned(plan: Plan) -> Table:
     table.add_column("order")
     table.add_column("reason")
     table.add_column("couriers", overflow="fold")
+    changes = any(left.changes for left in plan.unassigned)
+    if changes:
+        table.add_column("cheapest change", overflow="fold")
     for left in plan.unassigned:
-        table.add_row(left.order_id, left.reason.replace("_", " "), _counts(left.considered))
+        row = [left.order_id, left.reason.replace("_", " "), _counts(left.considered)]
+        if changes:
+            row.append(change_in_words(left.changes[0]) if left.changes else "")
+        table.add_row(*row)
+    return table
+
+
+def _held(plan: Plan) -> Table:
+    table = Table(title="Held for the next epoch")
+    table.add_column("order")
+    table.add_column("why", overflow="fold")
+    for held in plan.held:
+        table.add_row(held.order_id, held.reason)
     return table
 
 
