@@ -1,4 +1,7 @@
-"""A day replayed under a policy: rolling horizon, couriers who answer, and what came of it."""
+"""A day replayed under a policy: rolling horizon, couriers who answer, and what came of it.
+
+The names below are loaded when first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,23 +15,25 @@ if TYPE_CHECKING:
     from dispatch.simulation.policy import (
         Assign,
         Decision,
-        Every,
-        Everyone,
+        HeldOrder,
         Outcome,
         Policy,
         Proposal,
         Reposition,
-        Stay,
         When,
         Whom,
     )
+    from dispatch.simulation.reposition import BackToPickups, Stay
     from dispatch.simulation.rolling import Commitment, RollingHorizon
     from dispatch.simulation.scorers import Constant
+    from dispatch.simulation.when import Every, OnEvents
+    from dispatch.simulation.whom import Everyone, UrgentFirst
 
 _HOME = {
     "AlwaysAccept": "behaviour",
     "Answer": "behaviour",
     "Assign": "policy",
+    "BackToPickups": "reposition",
     "Behaviour": "behaviour",
     "Commitment": "rolling",
     "Constant": "scorers",
@@ -39,9 +44,11 @@ _HOME = {
     "Draws": "behaviour",
     "Environment": "environment",
     "Event": "events",
-    "Every": "policy",
-    "Everyone": "policy",
+    "Every": "when",
+    "Everyone": "whom",
+    "HeldOrder": "policy",
     "Kind": "events",
+    "OnEvents": "when",
     "Outcome": "policy",
     "Policy": "policy",
     "PolicyError": "offers",
@@ -50,8 +57,9 @@ _HOME = {
     "Reposition": "policy",
     "RollingHorizon": "rolling",
     "Shift": "day",
-    "Stay": "policy",
+    "Stay": "reposition",
     "Timing": "environment",
+    "UrgentFirst": "whom",
     "When": "policy",
     "Whom": "policy",
     "events_table": "events",
@@ -61,6 +69,7 @@ __all__ = [
     "AlwaysAccept",
     "Answer",
     "Assign",
+    "BackToPickups",
     "Behaviour",
     "Commitment",
     "Constant",
@@ -73,7 +82,9 @@ __all__ = [
     "Event",
     "Every",
     "Everyone",
+    "HeldOrder",
     "Kind",
+    "OnEvents",
     "Outcome",
     "Policy",
     "PolicyError",
@@ -84,6 +95,7 @@ __all__ = [
     "Shift",
     "Stay",
     "Timing",
+    "UrgentFirst",
     "When",
     "Whom",
     "events_table",

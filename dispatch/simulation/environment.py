@@ -14,7 +14,8 @@ from dispatch.simulation.behaviour import Behaviour, Draws
 from dispatch.simulation.day import Day, moment
 from dispatch.simulation.events import Event, Kind, Rank
 from dispatch.simulation.offers import OfferDesk
-from dispatch.simulation.policy import Policy, Stay
+from dispatch.simulation.policy import Policy
+from dispatch.simulation.reposition import Stay
 from dispatch.simulation.state import Fate, show_courier
 from dispatch.simulation.world import Progress, World
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dispatch.domain import Location, Snapshot, StopKind
-from dispatch.result import Held
+from dispatch.simulation.events import Kind
+from dispatch.simulation.reposition import Stay
+from dispatch.simulation.when import Every
+from dispatch.simulation.whom import Everyone
 
 Stops = tuple[tuple[StopKind, str], ...]
 
@@ -31,11 +34,19 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """An order kept for the next epoch on purpose, and why."""
+
+    order_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do now; an order in neither list waits for the next epoch, too."""
 
     proposals: tuple[Proposal, ...] = ()
-    held: tuple[Held, ...] = ()
+    held: tuple[HeldOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +76,8 @@ class When(Protocol):
         """Return the next epoch after one at `now_s`."""
         ...
 
-    def after(self, event: str, now_s: float) -> float | None:
-        """Return an epoch to add because of an event (a kind of `events.Kind`), or None."""
+    def after(self, event: Kind, now_s: float) -> float | None:
+        """Return an epoch to add because of an event, or None."""
         ...
 
 
@@ -96,43 +107,6 @@ class Reposition(Protocol):
     def moves(self, snapshot: Snapshot) -> Sequence[tuple[str, Location]]:
         """Return couriers and where they go; those who hold work or an offer are skipped."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Every:
-    """Decide once a period, on multiples of it since the day's start."""
-
-    period_s: float
-
-    def first(self, start_s: float) -> float:
-        """Return the day's start."""
-        return start_s
-
-    def next(self, now_s: float) -> float:
-        """Return a period later."""
-        return now_s + self.period_s
-
-    def after(self, event: str, now_s: float) -> float | None:  # noqa: ARG002 - the protocol's
-        """Add nothing."""
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Everyone:
-    """Consider everything."""
-
-    def consider(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot as it is."""
-        return snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """Leave couriers where their last job ended."""
-
-    def moves(self, snapshot: Snapshot) -> Sequence[tuple[str, Location]]:  # noqa: ARG002
-        """Move nobody."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from dispatch.domain import Courier, Snapshot, StopKind
 from dispatch.pipeline import Dispatcher
-from dispatch.result import Held, Offer, Plan, PlannedStop, Route
+from dispatch.result import Offer, Plan, PlannedStop, Route
 from dispatch.simulation.day import moment
-from dispatch.simulation.policy import Decision, Outcome, Proposal
+from dispatch.simulation.policy import Decision, HeldOrder, Outcome, Proposal
 from dispatch.snapshot import Intake
 
 
@@ -85,7 +85,7 @@ def commit(
     for offer in plan.offers:
         by_courier[offer.courier_id].append(offer)
     proposals: list[Proposal] = []
-    held = [Held(entry.order_id, entry.reason) for entry in plan.held]
+    held = [HeldOrder(entry.order_id, entry.reason) for entry in plan.held]
     deadline_s = next_epoch_s + commitment.margin_s
     taken = set(by_courier)
     for name, offers in by_courier.items():
@@ -94,7 +94,7 @@ def commit(
         start_s = latest_start_s(stops, free_s, snapshot)
         if commitment.late and start_s >= deadline_s:
             reason = f"courier {name} would still be in time if told by {moment(start_s):%H:%M:%S}"
-            held += [Held(order, reason) for offer in offers for order in offer.order_ids]
+            held += [HeldOrder(order, reason) for offer in offers for order in offer.order_ids]
             continue
         if commitment.first_job:
             stops, later = _split_first_job(stops)
