@@ -99,7 +99,7 @@ def commit(
         if commitment.first_job:
             stops, later = _split_first_job(stops)
             reason = f"planned as a later job of courier {name}"
-            held += [Held(order, reason) for order in later]
+            held += [HeldOrder(order, reason) for order in later]
         there = {stop.order_id for stop in stops}
         for offer in offers:
             wanted = there.intersection(offer.order_ids)

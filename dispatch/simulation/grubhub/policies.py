@@ -4,7 +4,6 @@ One set of parameters for every instance.
 """
 
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 
@@ -15,9 +14,10 @@ from dispatch.pairs import make_trip
 from dispatch.pipeline import Dispatcher
 from dispatch.prepare import AcceptanceScorer
 from dispatch.simulation.day import Day
-from dispatch.simulation.policy import Assign, Decision, Every, Policy, Proposal
+from dispatch.simulation.policy import Assign, Decision, Policy, Proposal
 from dispatch.simulation.rolling import Commitment, RollingHorizon
 from dispatch.simulation.scorers import Constant
+from dispatch.simulation.when import Every
 from dispatch.tables import Floats, tabulate
 from dispatch.travel import TravelTimes
 

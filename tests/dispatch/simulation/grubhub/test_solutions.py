@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from dispatch import DispatchConfig, Dispatcher
 from dispatch.datasets.grubhub import GrubhubInstance
-from dispatch.simulation import AlwaysAccept, Constant, Environment, Policy
+from dispatch.simulation import AlwaysAccept, Environment
 from dispatch.simulation.grubhub import GrubhubRun, check_run, write_solution
 from dispatch.simulation.grubhub.policies import rolling_horizon
 
