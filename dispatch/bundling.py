@@ -13,7 +13,7 @@ import numpy as np
 from dispatch.availability import Availability
 from dispatch.config import BundleRules, CandidateRules
 from dispatch.pairs import CandidatePairs
-from dispatch.routes import Trips, time_sequences
+from dispatch.routes import Trips, same_place, time_sequences
 from dispatch.tables import Floats, Ints, Points, Tables
 from dispatch.travel import EARTH_RADIUS_M, Legs, TravelTimes
 from models import PairColumns
@@ -59,7 +59,7 @@ def find_bundles(
     data = _trip_data(tables, free, pairs, rows, rules)
 
     def legs(first: Ints, second: Ints) -> EdgeLegs:
-        return _between_orders(tables, travel, pairs, first, second)
+        return _between_orders(tables, travel, pairs, first, second, bundling)
 
     found = bundle_columns(
         data,
@@ -76,13 +76,23 @@ def find_bundles(
             couriers_per_triple=bundling.couriers_per_triple,
             orders_per_courier=bundling.orders_per_courier,
             max_ready_gap_s=bundling.max_ready_gap_s,
+            finish_first=bundling.finish_first,
         ),
     )
     groups, door_in, late = [], [], []
     for q in range(2, rules.max_new_orders + 1):
         group = np.flatnonzero(found.orders == q)
         node = stop_sequences(q)[found.sequence[group]]
-        trips = time_sequences(tables, free, pairs, found.pair[group, :q], node, travel, rules)
+        trips = time_sequences(
+            tables,
+            free,
+            pairs,
+            found.pair[group, :q],
+            node,
+            travel,
+            rules,
+            one_visit_per_place=bundling.one_visit_per_place,
+        )
         door = np.where(trips.is_pickup, 0.0, trips.event_s - tables.now_s)
         due_in = np.where(trips.is_pickup, np.nan, orders.due_s[trips.order] - tables.now_s)
         groups.append(trips)
@@ -124,6 +134,11 @@ def bundle_raw_columns(
         ride_s = trips.ride_s
         before = orders.pickup_before_s[trips.order]
         waits = np.where(trips.is_pickup, trips.event_s - trips.arrive_s - before, 0.0)
+        again = np.zeros_like(trips.is_pickup)  # in a visit counted already
+        again[:, 1:] = trips.is_pickup[:, 1:] & trips.is_pickup[:, :-1]
+        for moment in (trips.arrive_s, trips.event_s):
+            again[:, 1:] &= moment[:, 1:] == moment[:, :-1]
+        waits[again] = 0.0
         slack = np.where(trips.is_pickup, np.nan, orders.due_s[trips.order] - trips.event_s)
         promised = ~np.isnan(slack).all(axis=1)
         least = np.where(np.isnan(slack), np.inf, slack).min(axis=1)
@@ -185,7 +200,12 @@ def _trip_data(
 
 
 def _between_orders(
-    tables: Tables, travel: TravelTimes, pairs: CandidatePairs, first: Ints, second: Ints
+    tables: Tables,
+    travel: TravelTimes,
+    pairs: CandidatePairs,
+    first: Ints,
+    second: Ints,
+    bundling: BundleRules,
 ) -> EdgeLegs:
     """Measure all eight legs between the stops of two orders, for the courier of both."""
     orders, courier = tables.orders, pairs.courier[first]
@@ -207,7 +227,11 @@ def _between_orders(
         leg(dropoff_b, pickup_a),
         leg(dropoff_b, dropoff_a),
     ]
-    return EdgeLegs(np.stack([one.seconds for one in legs]), np.stack([one.metres for one in legs]))
+    return EdgeLegs(
+        np.stack([one.seconds for one in legs]),
+        np.stack([one.metres for one in legs]),
+        same_place(pickup_a, pickup_b) if bundling.one_visit_per_place else None,
+    )
 
 
 def _on_earth_m(points: Points) -> Floats:

@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from dispatch.config import CandidateRules
+from dispatch.config import BundleRules, CandidateRules
 from dispatch.domain import Courier, Handover, Location, Order, Snapshot, StopKind
 from dispatch.errors import MAX_IDS, PlanCheckError
-from dispatch.result import Offer, Plan, Route
+from dispatch.result import Offer, Plan, PlannedStop, Route
 from dispatch.tables import KIND_CODE, Points
 from dispatch.travel import TravelTimes
 
@@ -24,20 +24,29 @@ _METRES = 1.0
 
 
 def check_plan(
-    plan: Plan, snapshot: Snapshot, travel: TravelTimes, rules: CandidateRules
+    plan: Plan,
+    snapshot: Snapshot,
+    travel: TravelTimes,
+    rules: CandidateRules,
+    bundling: BundleRules | None = None,
 ) -> list[str]:
     """Compare a plan with its snapshot; every fault found, empty if none."""
+    bundling = bundling or BundleRules()
     return [
         *_accounting(plan, snapshot),
         *_offers(plan, snapshot, rules),
         *_whole(plan, snapshot),
-        *_routes(plan, snapshot, rules),
-        *_travel(plan, snapshot, travel),
+        *_routes(plan, snapshot, rules, bundling),
+        *_travel(plan, snapshot, travel, bundling),
     ]
 
 
 def require_sound(
-    plan: Plan, snapshot: Snapshot, travel: TravelTimes, rules: CandidateRules
+    plan: Plan,
+    snapshot: Snapshot,
+    travel: TravelTimes,
+    rules: CandidateRules,
+    bundling: BundleRules | None = None,
 ) -> None:
     """Raise if `check_plan` finds anything.
 
@@ -46,7 +55,7 @@ def require_sound(
     PlanCheckError
         Naming the first faults.
     """
-    faults = check_plan(plan, snapshot, travel, rules)
+    faults = check_plan(plan, snapshot, travel, rules, bundling)
     if faults:
         shown = "\n".join(f"  - {fault}" for fault in faults[: 2 * MAX_IDS])
         raise PlanCheckError(f"plan fails {len(faults)} checks against its snapshot\n{shown}")
@@ -137,7 +146,9 @@ def _pair_faults(offer: Offer, order: Order, courier: Courier) -> Iterator[str]:
         yield f"offer {offer.offer_id}: courier {courier.id} refused order {order.id} before"
 
 
-def _routes(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[str]:
+def _routes(
+    plan: Plan, snapshot: Snapshot, rules: CandidateRules, bundling: BundleRules
+) -> Iterator[str]:
     orders = {o.id: o for o in snapshot.orders}
     couriers = {c.id: c for c in snapshot.couriers}
     offered: dict[str, set[str]] = defaultdict(set)
@@ -148,8 +159,11 @@ def _routes(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[s
     for route in plan.routes:
         courier = couriers.get(route.courier_id)
         if courier is not None:
+            visits = _visits(route, orders, bundling)
             yield from _sequence_faults(route, courier, offered[route.courier_id])
-            yield from _clock_faults(route, courier, orders, snapshot)
+            yield from _clock_faults(visits, courier, orders, snapshot)
+            if bundling.finish_first:
+                yield from _carrying_faults(visits, courier)
             yield from _shift_faults(route, courier, rules)
 
 
@@ -167,26 +181,71 @@ def _sequence_faults(route: Route, courier: Courier, offered: set[str]) -> Itera
             yield f"courier {courier.id}: order {name} is dropped off before it is picked up"
 
 
+def _visits(
+    route: Route, orders: dict[str, Order], bundling: BundleRules
+) -> list[list[PlannedStop]]:
+    """Group new pickups in a row at one place where they are one visit; others stand alone."""
+    visits: list[list[PlannedStop]] = []
+    for stop in route.stops:
+        last = visits[-1][-1] if visits else None
+        if (
+            bundling.one_visit_per_place
+            and last is not None
+            and stop.kind is last.kind is StopKind.PICKUP
+            and not (stop.accepted or last.accepted)
+            and stop.order_id in orders
+            and last.order_id in orders
+            and _at_one_place(orders[stop.order_id].pickup, orders[last.order_id].pickup)
+        ):
+            visits[-1].append(stop)
+        else:
+            visits.append([stop])
+    return visits
+
+
+def _at_one_place(a: Handover, b: Handover) -> bool:
+    return (a.location.lat, a.location.lon) == (b.location.lat, b.location.lon)
+
+
+def _carrying_faults(visits: list[list[PlannedStop]], courier: Courier) -> Iterator[str]:
+    """Find pickups made with the orders of another visit still on board."""
+    on_board: set[str] = set()
+    for visit in visits:
+        names = {stop.order_id for stop in visit}
+        if visit[0].kind is StopKind.DROPOFF:
+            on_board -= names
+        elif on_board and not visit[0].accepted:
+            yield f"courier {courier.id}: picks up before delivering what it carries"
+        else:
+            on_board |= names
+
+
 def _clock_faults(
-    route: Route, courier: Courier, orders: dict[str, Order], snapshot: Snapshot
+    visits: list[list[PlannedStop]],
+    courier: Courier,
+    orders: dict[str, Order],
+    snapshot: Snapshot,
 ) -> Iterator[str]:
     start = max(snapshot.now, courier.available_at or snapshot.now)
-    if route.stops and route.stops[0].arrive_at < start - _SLACK:
+    if visits and visits[0][0].arrive_at < start - _SLACK:
         yield f"courier {courier.id}: moves before being available"
-    for here, there in pairwise(route.stops):
-        if there.arrive_at < here.leave_at - _SLACK:
+    for here, there in pairwise(visits):
+        if there[0].arrive_at < here[-1].leave_at - _SLACK:
             yield f"courier {courier.id}: arrives before leaving the stop before"
-    for stop in route.stops:
-        order = orders.get(stop.order_id)
+    for visit in visits:
+        stop, order = visit[0], orders.get(visit[0].order_id)
         if stop.accepted or order is None:
             continue
-        place = order.pickup if stop.kind is StopKind.PICKUP else order.dropoff
-        ready = order.ready_at if stop.kind is StopKind.PICKUP else stop.arrive_at
-        earliest = max(stop.arrive_at + timedelta(seconds=place.service_before_s), ready)
+        pickup = stop.kind is StopKind.PICKUP
+        place = order.pickup if pickup else order.dropoff
+        ready = [orders[s.order_id].ready_at for s in visit] if pickup else []
+        earliest = max([stop.arrive_at + timedelta(seconds=place.service_before_s), *ready])
         if abs(stop.at - earliest) > _SLACK:
             yield f"courier {courier.id}: order {order.id} changes hands at the wrong time"
         if abs(stop.leave_at - stop.at - timedelta(seconds=place.service_after_s)) > _SLACK:
             yield f"courier {courier.id}: service after order {order.id} is not kept"
+        if len({(s.arrive_at, s.at, s.leave_at) for s in visit}) > 1:
+            yield f"courier {courier.id}: pickups of one visit do not share their times"
 
 
 def _shift_faults(route: Route, courier: Courier, rules: CandidateRules) -> Iterator[str]:
@@ -201,7 +260,9 @@ def _shift_faults(route: Route, courier: Courier, rules: CandidateRules) -> Iter
         yield f"courier {courier.id}: rides past its range"
 
 
-def _travel(plan: Plan, snapshot: Snapshot, travel: TravelTimes) -> Iterator[str]:
+def _travel(
+    plan: Plan, snapshot: Snapshot, travel: TravelTimes, bundling: BundleRules
+) -> Iterator[str]:
     """No leg is faster, and no route shorter, than the travel times say."""
     orders = {o.id: o for o in snapshot.orders}
     couriers = {c.id: c for c in snapshot.couriers}
@@ -212,10 +273,11 @@ def _travel(plan: Plan, snapshot: Snapshot, travel: TravelTimes) -> Iterator[str
         if courier is None or places is None:
             continue  # reported above
         start = max(snapshot.now, courier.available_at or snapshot.now)
-        leave = [start, *(s.leave_at for s in route.stops)]
-        for k, stop in enumerate(route.stops):
-            ride = (stop.arrive_at - leave[k]).total_seconds()
+        leave, k = start, 0
+        for visit in _visits(route, orders, bundling):
+            ride = (visit[0].arrive_at - leave).total_seconds()
             legs.append((route, courier, places[k], places[k + 1], ride))
+            leave, k = visit[-1].leave_at, k + len(visit)
     if not legs:
         return
     matrix = snapshot.travel_matrix

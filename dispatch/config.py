@@ -56,6 +56,9 @@ class BundleRules:
     couriers; each courier is tried with its `orders_per_courier` nearest orders by twos besides.
     Not `enabled`: a courier's orders are separate offers, priced as if alone and timed
     together afterwards.
+    `one_visit_per_place`: pickups in a row at one place are one visit, served once. `finish_first`:
+    a courier delivers all it carries before the next pickup, but for those of one visit; bundles
+    are then chains of jobs, one place each.
     """
 
     __pydantic_config__ = STRICT
@@ -66,6 +69,8 @@ class BundleRules:
     couriers_per_triple: Annotated[int, Field(ge=1, le=1000)] = 8
     orders_per_courier: Annotated[int, Field(ge=1, le=50)] = 10
     max_ready_gap_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
+    one_visit_per_place: bool = False
+    finish_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,9 @@ class Dispatcher:
                 diagnosed=diagnosed,
             )
         with watch.stage("check"):
-            require_sound(plan, ready.snapshot, ready.travel, self.config.candidates)
+            require_sound(
+                plan, ready.snapshot, ready.travel, self.config.candidates, self.config.bundles
+            )
         watch.seconds["total"] = sum(watch.seconds.values())
         return replace(plan, timings_s=watch.seconds)
 

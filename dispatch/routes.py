@@ -98,6 +98,8 @@ def time_sequences(
     node: Ints,
     travel: TravelTimes,
     rules: CandidateRules,
+    *,
+    one_visit_per_place: bool = False,
 ) -> Trips:
     """Time given stop sequences.
 
@@ -109,6 +111,9 @@ def time_sequences(
         Candidate pairs of each trip, all of one courier, shape (b, q).
     node
         Stops in sequence, shape (b, 2q): 1..q pick up, q+1..2q drop off the pair of that place.
+    one_visit_per_place
+        Whether pickups in a row at one place are one visit: service before and after it once, all
+        orders handed over when the last of them is ready.
     """
     orders, couriers = tables.orders, tables.couriers
     b, q = group.shape
@@ -118,12 +123,21 @@ def time_sequences(
     before = np.where(is_pickup, orders.pickup_before_s[order], orders.dropoff_before_s[order])
     after = np.where(is_pickup, orders.pickup_after_s[order], orders.dropoff_after_s[order])
     earliest = np.where(is_pickup, orders.ready_s[order], -np.inf)
+    goes_on = np.zeros((b, 2 * q), np.bool_)  # a pickup of the same visit as the stop before
+    if one_visit_per_place:
+        goes_on = _goes_on(orders.pickup, order, is_pickup)
+        for k in range(2 * q - 2, -1, -1):
+            later = np.where(goes_on[:, k + 1], earliest[:, k + 1], -np.inf)
+            earliest[:, k] = np.maximum(earliest[:, k], later)
     legs = _along(tables, free, courier, order, is_pickup, travel)
     arrive, event, leave = (np.empty((b, 2 * q)) for _ in range(3))
     now = free.free_s[courier]
     for k in range(2 * q):
         arrive[:, k] = now + legs.seconds[:, k]
         event[:, k] = np.maximum(arrive[:, k] + before[:, k], earliest[:, k])
+        if k:  # who is there already neither arrives nor is served again
+            same = goes_on[:, k]
+            arrive[same, k], event[same, k] = arrive[same, k - 1], event[same, k - 1]
         now = leave[:, k] = event[:, k] + after[:, k]
     metres = legs.metres.sum(axis=1)
     if rules.shift_covers == "pickup":
@@ -146,6 +160,19 @@ def time_sequences(
         ride_s=legs.seconds.sum(axis=1),
         feasible=~(late | far),
     )
+
+
+def same_place(a: Points, b: Points) -> NDArray[np.bool_]:
+    """Say which points are the same place, shape (n,)."""
+    return np.asarray((a.lat == b.lat) & (a.lon == b.lon))
+
+
+def _goes_on(pickup: Points, order: Ints, is_pickup: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark pickups that go on with the visit of the stop before, shape (b, stops)."""
+    here, before = order[:, 1:], order[:, :-1]
+    together = same_place(pickup[here.ravel()], pickup[before.ravel()]).reshape(here.shape)
+    first = np.zeros((len(order), 1), np.bool_)
+    return np.concatenate((first, together & is_pickup[:, 1:] & is_pickup[:, :-1]), axis=1)
 
 
 def _time_group(

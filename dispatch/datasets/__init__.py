@@ -14,6 +14,7 @@ from dispatch.datasets.sample import (
     write_sample,
 )
 from dispatch.datasets.synthetic import SyntheticCity
+from dispatch.datasets.synthetic_day import synthetic_day
 from dispatch.datasets.synthetic_log import offers_log
 from dispatch.datasets.synthetic_snapshot import snapshot as synthetic_snapshot
 
@@ -31,6 +32,7 @@ __all__ = [
     "read_meituan_offers",
     "read_offers",
     "sample_path",
+    "synthetic_day",
     "synthetic_snapshot",
     "write_offers",
     "write_sample",

@@ -25,6 +25,7 @@ from dispatch.domain import (
     VehicleKind,
 )
 from dispatch.errors import InvalidInputError, Problem
+from dispatch.simulation.day import Day, DayRules, Shift
 
 TIMEZONE = "America/Bogota"
 CURRENCY = "COP"
@@ -136,6 +137,21 @@ class ColombianDay:
             now=_moment(now_min),
             orders=_orders(orders),
             couriers=_couriers(couriers),
+            city_id=f"colombia-{self.name}",
+            timezone=TIMEZONE,
+            currency=CURRENCY,
+        )
+
+    def day(self) -> Day:
+        """Return the whole day, to be lived through; places, promises, pay as in `snapshot`."""
+        starts = self.couriers["on_time"].tolist()
+        couriers = zip(_couriers(self.couriers), starts, self.couriers["off_time"], strict=True)
+        return Day(
+            name=f"colombia-{self.name}",
+            start_at=MIDNIGHT,
+            orders=_orders(self.orders),
+            shifts=tuple(Shift(c, _moment(on)) for c, on, off in couriers if off > on),
+            rules=DayRules(shift_covers="pickup"),
             city_id=f"colombia-{self.name}",
             timezone=TIMEZONE,
             currency=CURRENCY,

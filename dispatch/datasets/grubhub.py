@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dispatch.datasets.planar import Anchor
+from dispatch.datasets.planar import Anchor, PlanarTravel
 from dispatch.datasets.tabular import Kind, expect, read_table
 from dispatch.datasets.waiting import WAITING_MINUTES, busiest_minute, is_waiting
 from dispatch.domain import (
@@ -28,6 +28,7 @@ from dispatch.domain import (
     VehicleKind,
 )
 from dispatch.errors import InvalidInputError, Problem
+from dispatch.simulation.day import Day, DayRules, Shift
 from dispatch.tables import Floats
 
 MIDNIGHT = datetime(2025, 6, 2, tzinfo=UTC)  # made up: instances have no date
@@ -144,6 +145,32 @@ class GrubhubInstance:
             city_id=self.name,
             currency="USD",
             travel_matrix=self._matrix(places) if len(places) else None,
+        )
+
+    def day(self) -> Day:
+        """Return the whole day with the published rules, to be lived through.
+
+        A leg takes ceil(Euclidean metres / metres per minute) minutes, exactly. Couriers finish
+        what they have before they take up more, and pickups at one restaurant are one visit. A
+        shift must last to the last pickup. Capacity is not in the rules (`Capacity.orders` 3).
+        """
+        places = self._places(self.orders, self.couriers)
+        where = self._locations(places)
+        starts = self.couriers["on_time"].tolist()
+        return Day(
+            name=self.name,
+            start_at=MIDNIGHT,
+            orders=self._orders(self.orders, where),
+            shifts=tuple(
+                Shift(courier, _moment(start))
+                for courier, start in zip(_couriers(self.couriers, where), starts, strict=True)
+            ),
+            travel=PlanarTravel(ANCHOR, self.parameters.metres_per_minute),
+            rules=DayRules(
+                finish_first=True, one_visit_per_place=True, shift_covers="pickup", block_s=900.0
+            ),
+            city_id=self.name,
+            currency="USD",
         )
 
     def _places(self, orders: pd.DataFrame, couriers: pd.DataFrame) -> pd.DataFrame:

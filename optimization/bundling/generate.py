@@ -31,6 +31,9 @@ class BundleCaps:
         How many of its nearest orders each courier is tried with by twos, mates or not.
     max_ready_gap_s
         Orders whose ready times lie farther apart share no trip.
+    finish_first
+        Whether a courier delivers all it carries before the next pickup, but for those of one
+        visit (`EdgeLegs.one_visit`).
     """
 
     max_orders: int = MAX_ORDERS
@@ -39,12 +42,13 @@ class BundleCaps:
     couriers_per_triple: int = 8
     orders_per_courier: int = 4
     max_ready_gap_s: float = 900.0
+    finish_first: bool = False
 
     def __post_init__(self) -> None:
         faults = [
             f"{field.name}: expected a positive number, got {getattr(self, field.name)}"
             for field in fields(self)
-            if not getattr(self, field.name) > 0
+            if field.name != "finish_first" and not getattr(self, field.name) > 0
         ]
         if not 2 <= self.max_orders <= MAX_ORDERS:
             faults.append(f"max_orders: expected 2 or {MAX_ORDERS}, got {self.max_orders}")
@@ -145,7 +149,7 @@ def bundle_columns(
         caps.orders_per_courier,
     )
     between = legs(pairs.pair[:, 0], pairs.pair[:, 1])
-    found = [(pairs, *sequence_trips(data, pairs, between))]
+    found = [(pairs, *sequence_trips(data, pairs, between, finish_first=caps.finish_first))]
     if caps.max_orders == MAX_ORDERS:
         triples = triple_lanes(
             np.flatnonzero(mated)[triangles(close, n)],
@@ -158,7 +162,8 @@ def bundle_columns(
             room(3),
             caps.couriers_per_triple,
         )
-        found.append((triples, *sequence_trips(data, triples, between)))
+        timed = sequence_trips(data, triples, between, finish_first=caps.finish_first)
+        found.append((triples, *timed))
     counts = {"mates cut": mates_cut, "sequences": 0}
     for name, (lanes, sequence, _) in zip(("pairs", "triples"), found, strict=False):
         counts[f"{name} tried"] = len(lanes)

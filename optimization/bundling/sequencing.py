@@ -8,7 +8,9 @@ sequences that share it, and for many lanes at a time, so the arithmetic runs in
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from optimization.compiled import compiled, compiler_present
 CHUNK_LANES = 2048
 """Lanes laid out at once: small enough for the second-level cache."""
 
+_COUPLES = {1: [(0, 1)], 3: [(0, 1), (0, 2), (1, 2)]}  # by lanes of two orders in a lane
 _BLOCK = 128  # lanes timed together, so that a node costs a few wide instructions
 
 
@@ -69,10 +72,13 @@ class EdgeLegs:
     """Travel between the stops of two orders a and b, per lane of two orders, (8, e).
 
     Rows: pa-pb, pa-db, da-pb, da-db, pb-pa, pb-da, db-pa, db-da, with p a pickup, d a dropoff.
+    `one_visit` (e,) marks orders picked up in one visit where they follow each other: the service
+    before the second pickup and after the first is not needed. None: no such orders.
     """
 
     seconds: Floats
     metres: Floats
+    one_visit: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +95,9 @@ class _Tree:
     leaf: Ints
 
 
-def sequence_trips(data: TripData, lanes: Lanes, legs: EdgeLegs) -> tuple[Ints, Floats]:
+def sequence_trips(
+    data: TripData, lanes: Lanes, legs: EdgeLegs, *, finish_first: bool = False
+) -> tuple[Ints, Floats]:
     """Find the sequence with the least sum of door times and lateness that each lane can keep.
 
     Shift ends and ranges are part of the enumeration: the best sequence that keeps them wins. Ties
@@ -103,6 +111,9 @@ def sequence_trips(data: TripData, lanes: Lanes, legs: EdgeLegs) -> tuple[Ints, 
         Two or three orders with a courier each, (b,).
     legs
         Travel per lane of two orders: the lanes that `lanes.edge_lane` names.
+    finish_first
+        Whether a courier delivers all it carries before the next pickup, but for those of one
+        visit.
 
     Returns
     -------
@@ -113,7 +124,7 @@ def sequence_trips(data: TripData, lanes: Lanes, legs: EdgeLegs) -> tuple[Ints, 
     """
     b, q = lanes.pair.shape
     sequence, cost = np.full(b, -1, np.int64), np.full(b, np.inf)
-    tree = _tree(q)
+    tree = _tree(q, finish_first)
     enumerate_block = _enumerate_compiled if compiler_present() else _enumerate_arrays
     ranged = bool(np.isfinite(data.range_m[data.courier[lanes.pair[:, 0]]]).any())
     for low in range(0, b, CHUNK_LANES):
@@ -126,6 +137,7 @@ def sequence_trips(data: TripData, lanes: Lanes, legs: EdgeLegs) -> tuple[Ints, 
         # From handover to handover: what is left of the service here and what comes first there.
         seconds[:, 1:] += before
         seconds[1:] += after[:, None]
+        _join_visits(seconds, legs.one_visit, edge_lane, finish_first=finish_first)
         metres = (
             _travel(data.to_pickup_m, data.own_m, legs.metres, pair, edge_lane)
             if ranged
@@ -160,8 +172,7 @@ def _travel(
     for i in range(q):
         table[0, 1 + i] = to_pickup[pair[:, i]]
         table[1 + i, 1 + q + i] = own[pair[:, i]]
-    couples = [(0, 1), (0, 2), (1, 2)] if q == 3 else [(0, 1)]
-    for column, (i, j) in enumerate(couples):
+    for column, (i, j) in enumerate(_COUPLES[edge_lane.shape[1]]):
         between = legs[:, edge_lane[:, column]]
         for side, (x, y) in enumerate(((i, j), (j, i))):
             pickups, dropoffs = (1 + x, 1 + y), (1 + q + x, 1 + q + y)
@@ -172,18 +183,48 @@ def _travel(
     return table
 
 
+def _join_visits(
+    seconds: NDArray[np.float64],
+    one_visit: NDArray[np.bool_] | None,
+    edge_lane: Ints,
+    *,
+    finish_first: bool,
+) -> None:
+    """Let pickups of one visit follow each other at once, others as told; changes `seconds`."""
+    if one_visit is None:
+        one_visit = np.zeros(int(edge_lane.max(initial=-1)) + 1, np.bool_)
+    for column, (i, j) in enumerate(_COUPLES[edge_lane.shape[1]]):
+        together = one_visit[edge_lane[:, column]]
+        for leg in (seconds[1 + i, 1 + j], seconds[1 + j, 1 + i]):
+            leg[together] = 0.0
+            if finish_first:
+                leg[~together] = np.inf
+
+
 @functools.cache
-def _tree(q: int) -> _Tree:
+def _tree(q: int, finish_first: bool = False) -> _Tree:
     """Fold the table of sequences into its prefix tree."""
     rows: list[tuple[int, int, int, int]] = []
     previous: tuple[int, ...] = ()
     for leaf, sequence in enumerate(stop_sequences(q).tolist()):
+        if finish_first and _picks_up_between_doors(sequence):
+            continue
         shared = next((d for d, (x, y) in enumerate(zip(sequence, previous)) if x != y), 0)  # noqa: B905
         for depth in range(shared, 2 * q):
             last = leaf if depth == 2 * q - 1 else -1
             rows.append((depth, sequence[depth], sequence[depth - 1] if depth else 0, last))
         previous = tuple(sequence)
     return _Tree(*np.array(rows, dtype=np.int64).T.copy())
+
+
+def _picks_up_between_doors(sequence: Sequence[int]) -> bool:
+    """Whether a pickup follows a dropoff with something still on board."""
+    q, on_board = len(sequence) // 2, 0
+    for before, stop in pairwise((0, *sequence)):
+        if before > q and stop <= q and on_board:
+            return True
+        on_board += 1 if stop <= q else -1
+    return False
 
 
 @compiled(allocates=True)

@@ -1,0 +1,162 @@
+"""What is true right now: couriers and orders as the environment keeps them."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from dispatch.domain import (
+    BoardStop,
+    Courier,
+    Handover,
+    Location,
+    Order,
+    PendingOffer,
+    Refusal,
+    StopKind,
+)
+from dispatch.simulation.day import DayRules, Shift, moment
+from dispatch.simulation.policy import Proposal
+from dispatch.simulation.timeline import TimedStop
+
+
+class Fate(Enum):
+    """Where an order is."""
+
+    WAITING = "waiting"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order since it was placed."""
+
+    order: Order
+    fate: Fate = Fate.WAITING
+    asked: dict[str, int] = field(default_factory=dict)  # by courier
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def blocked(self, now_s: float, block_s: float) -> dict[str, Refusal]:
+        """Return the refusals that still block, by courier; a courier's last one counts."""
+        return {r.courier_id: r for r in self.refusals if r.at.timestamp() + block_s > now_s}
+
+    def shown(self, now_s: float, block_s: float) -> Order:
+        """Show the order with the refusals that still block."""
+        if not self.refusals:
+            return self.order
+        recent = tuple(self.blocked(now_s, block_s).values())
+        return replace(self.order, attempt=1 + len(self.refusals), refusals=recent)
+
+
+@dataclass(slots=True)
+class OfferState:
+    """An offer until it is answered."""
+
+    offer_id: str
+    proposal: Proposal
+    offered_s: float
+    expires_s: float
+
+    def shown(self) -> PendingOffer:
+        """Show the offer as pending."""
+        return PendingOffer(
+            self.offer_id,
+            self.proposal.order_ids,
+            moment(self.offered_s),
+            moment(self.expires_s),
+        )
+
+
+@dataclass(slots=True)
+class CourierState:
+    """A courier while logged on: the stops ahead, each fixed once they ride towards it."""
+
+    shift: Shift
+    row: int
+    place: Location
+    free_s: float
+    stops: deque[TimedStop] = field(default_factory=deque)
+    offers: dict[str, OfferState] = field(default_factory=dict)
+    last_offer_s: float | None = None
+    idle_since_s: float = 0.0
+    patience_s: float = float("inf")
+    leaving: bool = False  # the shift is over, or patience was
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is no stop to make and nothing on offer."""
+        return not self.stops and not self.offers
+
+    def free_from_s(self, now_s: float) -> float:
+        """Return when the courier could start on something new."""
+        return max(now_s, self.free_s)
+
+    def ahead(self, now_s: float) -> tuple[Location, float, list[TimedStop]]:
+        """Return where and when the courier could be told something else, and the stops after that.
+
+        A courier who is riding arrives first; one who is at a stop leaves it first.
+        """
+        if not self.stops:
+            return self.place, self.free_s, []
+        here = self.stops[0]
+        if here.arrive_s > now_s:
+            return here.place.location, here.arrive_s, list(self.stops)
+        after = [s for s in self.stops if s.arrive_s > now_s]
+        under_way = self.stops[len(self.stops) - len(after) - 1]
+        return under_way.place.location, under_way.leave_s, after
+
+
+def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...]:
+    """Show stops still to make, so that riding them in sequence gives the times they will have."""
+    shown: list[BoardStop] = []
+    for k, stop in enumerate(stops):
+        place, ready_s = stop.place, stop.order.ready_at.timestamp()
+        if rules.one_visit_per_place and stop.kind is StopKind.PICKUP:
+            if k and _same_visit(stops[k - 1], stop):
+                place = Handover(place.location)
+            else:
+                ready_s = max(
+                    s.order.ready_at.timestamp() for s in stops[k:] if _same_visit(stop, s)
+                )
+        pickup = stop.kind is StopKind.PICKUP
+        shown.append(
+            BoardStop(
+                kind=stop.kind,
+                order_id=stop.order.id,
+                place=place,
+                ready_at=moment(ready_s) if pickup else None,
+                due_at=None if pickup else stop.order.due_at,
+            )
+        )
+    return tuple(shown)
+
+
+def _same_visit(a: TimedStop, b: TimedStop) -> bool:
+    return a.kind is b.kind is StopKind.PICKUP and (a.arrive_s, a.place) == (b.arrive_s, b.place)
+
+
+def show_courier(state: CourierState, now_s: float, rules: DayRules) -> tuple[Courier, int]:
+    """Show a courier, without past work, and how many orders that shows on board."""
+    base = state.shift.courier
+    place, from_s, ahead = state.ahead(now_s)
+    if rules.finish_first and state.stops:
+        place, from_s, ahead = state.place, state.free_s, []
+    open_orders = {s.order.id: s.order.size for s in ahead}
+    return (
+        Courier(
+            id=base.id,
+            position=place,
+            vehicle=base.vehicle,
+            capacity=base.capacity,
+            available_at=moment(from_s) if from_s > now_s else None,
+            shift_end=base.shift_end,
+            skills=base.skills,
+            on_board=board_stops(ahead, rules) if ahead else (),
+            pending_offers=tuple(offer.shown() for offer in state.offers.values()),
+            load_size=sum(open_orders.values()),
+            last_offer_at=None if state.last_offer_s is None else moment(state.last_offer_s),
+        ),
+        len(open_orders),
+    )
