@@ -186,7 +186,7 @@ def _tree(q: int) -> _Tree:
     return _Tree(*np.array(rows, dtype=np.int64).T.copy())
 
 
-@compiled(allocates=True)
+@compiled
 def _enumerate_compiled(
     depth: Ints,
     stop: Ints,

@@ -13,7 +13,7 @@ PATIENCE = 4
 """Steps without a better bound before the step length is cut."""
 
 
-@compiled(allocates=True)
+@compiled
 def flow_prices(
     b: Blocks,
     cost: NDArray[np.int64],
@@ -76,7 +76,7 @@ def flow_prices(
     return price
 
 
-@compiled(allocates=True)
+@compiled
 def ascend(
     b: Blocks,
     price: NDArray[np.float64],
