@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dispatch.hold import HoldPolicy
     from dispatch.operating import AtKnee, ByBound, ByWeights
     from dispatch.pipeline import Dispatcher
-    from dispatch.result import FrontierReport, Plan
+    from dispatch.result import Plan
     from dispatch.snapshot import (
         from_frames,
         parse_snapshot,
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         to_frames,
         write_snapshot,
     )
+    from dispatch.tradeoff import FrontierReport
     from dispatch.validate import validate
 
 _HOME = {
@@ -31,7 +32,7 @@ _HOME = {
     "DispatchConfig": "config",
     "DispatchError": "errors",
     "Dispatcher": "pipeline",
-    "FrontierReport": "result",
+    "FrontierReport": "tradeoff",
     "HoldPolicy": "hold",
     "InvalidInputError": "errors",
     "Location": "domain",

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dispatch.decide import Decision, internal_weights
+from dispatch.decide import Decision
 from dispatch.prepare import Prepared
 from dispatch.result import Change, RemedyName, UnassignedReason
 from dispatch.tables import Ints
+from dispatch.weighing import internal_weights
 from optimization import scalarize
 from optimization.diagnose import Reason, Remedy, diagnose
 

@@ -14,6 +14,7 @@ from dispatch.decide import Decision
 from dispatch.diagnosis import diagnose_left
 from dispatch.domain import StopKind
 from dispatch.formulate import expected_time_s, lateness, padded
+from dispatch.notions import account_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
@@ -45,7 +46,6 @@ _CORRECTED = (
     "the model that chose the offers, less {optimism:.2f} orders of optimism, found by letting "
     "models of disjoint orders choose and judge each other's plans; 90 % interval"
 )
-_NOTION = "convex spread of orders per online hour, past work in the window included"
 
 
 def make_plan(
@@ -111,7 +111,11 @@ def _column_cost(decision: Decision) -> Floats:
         # A courier without room has columns but no slots.
         last = np.minimum(first + problem.orders_per_column, len(term.marginal))
         separable = price[last] - price[np.minimum(first, len(term.marginal))]
-        cost += per_unit * (term.column + separable) / term.scale
+        worked = np.zeros(problem.n_columns, np.int64)
+        if term.work is not None:
+            more = problem.work(term.work.work).column
+            worked = term.work.rise(problem.column_courier, np.zeros_like(more), more)
+        cost += per_unit * (term.column + separable + worked) / term.scale
     return cost
 
 
@@ -305,7 +309,7 @@ def _objectives(
     door_in: Floats,
 ) -> Objectives:
     tables, costs, chosen = ready.tables, ready.costs, decision.chosen
-    orders, couriers = tables.orders, tables.couriers
+    orders = tables.orders
     order, p = ready.pairs.order[chosen], decision.chance
     waiting = max(int((~orders.locked).sum()), 1)
     late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s)
@@ -313,10 +317,9 @@ def _objectives(
     late_s = costs.wait_late_s.sum() + (p * (late - costs.wait_late_s[order])).sum()
     spread = decision.problem.term("fairness")
     values = decision.problem.term_values(decision.columns)
-    given = np.bincount(ready.pairs.courier[chosen], minlength=len(couriers))
-    hours = np.maximum(couriers.online_s, config.objective.online_floor_s) / 3600
-    done = couriers.past_orders + couriers.load_orders + given
-    measures = fairness_measures(done / hours).as_dict() if len(couriers) else {}
+    account = account_of(tables, ready.free, config)
+    rates = account.rates(account.added(decision.problem, decision.columns))
+    measures = fairness_measures(rates).as_dict() if len(rates) else {}
     naive = float(p.sum())
     expected = claim.corrected.value if claim else naive
     return Objectives(
@@ -330,6 +333,7 @@ def _objectives(
         mean_delivery_time_min=float(time_s / 60 / waiting),
         lateness_min=float(late_s / 60),
         fairness_spread=spread.in_unit(values["fairness"]),
-        fairness_notion=_NOTION,
+        fairness_notion=account.description,
         fairness=measures,
+        fairness_unit=account.notion.unit,
     )

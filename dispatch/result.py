@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from dispatch.domain import STRICT, Moment, Snapshot, StopKind
 from dispatch.geojson import routes_to_geojson
+from dispatch.tradeoff import FrontierReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,10 +209,12 @@ class Objectives:
         order refused or unassigned counts the cost of waiting for the next epoch.
     lateness_min
         Expected minutes past the promise, summed likewise.
-    fairness_spread
-        Sum over couriers of hours x (orders an hour - target)^2, past work included.
+    fairness_spread, fairness_unit
+        Sum over couriers of hours x (work an hour - target)^2, past work included.
+    fairness_notion
+        What work is: orders, hours or earnings, and what is counted in.
     fairness
-        Other measures of the orders an hour: spread_sd, range, gini, worst_off, ...
+        Other measures of the work an hour: spread_sd, range, gini, worst_off, ...
     """
 
     __pydantic_config__ = STRICT
@@ -228,6 +231,7 @@ class Objectives:
     fairness_spread: float
     fairness_notion: str
     fairness: Mapping[str, float]
+    fairness_unit: str = "orders²/h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,61 +260,6 @@ class SolverReport:
     pairs: int
     bundles: int = 0
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierPoint:
-    """One plan of the efficiency-fairness frontier, in the units of `Objectives`, as solved.
-
-    Its `expected_acceptances` are naive: those of the model that chose.
-    """
-
-    __pydantic_config__ = STRICT
-
-    expected_acceptances: float
-    delivery_time_min: float
-    lateness_min: float
-    fairness_spread: float
-    efficiency: float
-    weights: Mapping[str, float]
-    gap: float
-    engine: str
-    knee: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierReport:
-    """Non-dominated points from the most efficient to the fairest.
-
-    `efficiency` of a point is the weighted sum of acceptance, delivery time and lateness
-    (minimised) under `efficiency_weights`.
-    """
-
-    __pydantic_config__ = STRICT
-
-    points: tuple[FrontierPoint, ...]
-    efficiency_weights: Mapping[str, float]
-    complete: bool
-
-    def to_frame(self) -> "pd.DataFrame":
-        """One row per point."""
-        import pandas as pd
-
-        rows = [
-            {
-                "expected_acceptances": p.expected_acceptances,
-                "delivery_time_min": p.delivery_time_min,
-                "lateness_min": p.lateness_min,
-                "fairness_spread": p.fairness_spread,
-                "efficiency": p.efficiency,
-                **{f"weight_{name}": value for name, value in p.weights.items()},
-                "gap": p.gap,
-                "engine": p.engine,
-                "knee": p.knee,
-            }
-            for p in self.points
-        ]
-        return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,7 +347,7 @@ class Plan:
                 f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
                 f"naive {o.naive_acceptances:.1f}), "
                 f"delivery time {o.mean_delivery_time_min:.1f} min on average, "
-                f"fairness spread {o.fairness_spread:.2f} orders^2/h",
+                f"fairness spread {o.fairness_spread:.2f} {o.fairness_unit}",
                 f"{s.status} by {s.engine} ({s.stop_reason}), gap {s.gap:.2%} {s.bound_scope}",
             ]
         )

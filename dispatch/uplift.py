@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from dispatch.config import DispatchConfig
-from dispatch.decide import Decision, internal_weights, make_problem
+from dispatch.decide import Decision, make_problem
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch
 from dispatch.tables import Floats, Ints
+from dispatch.weighing import internal_weights
 from models import AcceptanceModel
 from models.uplift import (
     AcceptanceClaim,

@@ -9,7 +9,7 @@ import importlib.util
 import inspect
 import types
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,7 +21,17 @@ def compiler_present() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def compiled(*, allocates: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+@overload
+def compiled(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def compiled(*, in_place: bool) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def compiled(
+    function: Callable[P, R] | None = None, /, *, in_place: bool = False
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile a loop, with the loops it calls by name, when it is first called; keep it on disk.
 
     Compiled loops let go of the interpreter lock. Without numba the function runs as it is written:
@@ -30,24 +40,21 @@ def compiled(*, allocates: bool = False) -> Callable[[Callable[P, R]], Callable[
 
     Parameters
     ----------
-    allocates
-        Whether the function makes arrays or takes slices of them. One that only reads and writes
-        the arrays it is given counts no references to them: with some thirty arrays to a call, that
-        took half of the time.
+    in_place
+        Whether the function makes no arrays and takes no slices of any. It then counts no
+        references to those it is given: with some thirty to a call, that took half of the time.
     """
-
-    def wrap(function: Callable[P, R]) -> Callable[P, R]:
-        return _Loop(function, allocates)
-
-    return wrap
+    if function is None:
+        return functools.partial(_Loop, in_place=in_place)
+    return _Loop(function, in_place=in_place)
 
 
 class _Loop(Generic[P, R]):
     """A function that turns itself into machine code at its first call."""
 
-    def __init__(self, function: Callable[P, R], allocates: bool) -> None:
+    def __init__(self, function: Callable[P, R], *, in_place: bool) -> None:
         functools.update_wrapper(self, function)
-        self._function, self._allocates = function, allocates
+        self._function, self._in_place = function, in_place
         self._run: Callable[P, R] | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -64,7 +71,7 @@ class _Loop(Generic[P, R]):
         copy = types.FunctionType(code, {**self._globals, **seen}, code.co_name)
         copy.__module__, copy.__qualname__ = self._function.__module__, self._function.__qualname__
         options: dict[str, Any] = {"nogil": True}
-        if not self._allocates:
+        if self._in_place:
             options["_nrt"] = False
         kernel = numba.njit(cache=True, **options)(copy)
         # numba looks at the age of one file: a kernel on disk would go on calling what a loop of
@@ -97,7 +104,7 @@ class _Loop(Generic[P, R]):
         That is constants, and the fields of the tuples that they are given.
         """
         yield inspect.getsource(self._function)
-        yield str(self._allocates)
+        yield str(self._in_place)
         for name in (*self._code.co_names, *self._function.__annotations__.values()):
             value = self._globals.get(name)
             if isinstance(value, (bool, int, float)):

@@ -21,7 +21,7 @@ def graph_of(
     return Graph(order_ptr, courier, order, courier_ptr, by_courier, slot_ptr)
 
 
-@compiled(allocates=True)
+@compiled
 def list_pairs(
     order: NDArray[np.int32],
     courier: NDArray[np.int32],

@@ -95,7 +95,7 @@ def improve(
     return np.sort(by_courier[by_courier >= 0])
 
 
-@compiled(allocates=True)
+@compiled
 def _insert_and_repair(
     ptr: Ints,
     courier: Ints,

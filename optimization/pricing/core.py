@@ -75,7 +75,7 @@ def core_of(
     return Core(bound, reach, sets, size, _model(b, price, best, reach, sets, size, value))
 
 
-@compiled(allocates=True)
+@compiled
 def _write_out(
     b: Blocks,
     price: NDArray[np.int64],

@@ -28,7 +28,7 @@ class Desk(NamedTuple):
     least: NDArray[np.int64]
 
 
-@compiled(allocates=True)
+@compiled
 def desk_of(b: Blocks) -> Desk:
     """Make room for the largest courier."""
     wide, deep, n_loads = 1, 1, b.load.shape[0]
@@ -48,7 +48,7 @@ def desk_of(b: Blocks) -> Desk:
     )
 
 
-@compiled()
+@compiled(in_place=True)
 def load_price(b: Blocks, load: int, courier: int, amount: int) -> int:
     """Price an amount of a load at a courier."""
     low, high = b.piece_ptr[load, courier], b.piece_ptr[load, courier + 1]
@@ -66,7 +66,7 @@ def load_price(b: Blocks, load: int, courier: int, amount: int) -> int:
     return b.base[low] + b.slope[low] * (amount - b.knot[low])  # type: ignore[no-any-return]
 
 
-@compiled()
+@compiled(in_place=True)
 def search(
     b: Blocks,
     desk: Desk,
@@ -156,7 +156,7 @@ def search(
     return found, True
 
 
-@compiled()
+@compiled(in_place=True)
 def _open(
     b: Blocks,
     desk: Desk,
@@ -244,7 +244,7 @@ def _open(
     return count
 
 
-@compiled()
+@compiled(in_place=True)
 def set_value(
     b: Blocks, courier: int, price: NDArray[np.int64], sets: NDArray[np.int64], size: int
 ) -> int:
@@ -261,7 +261,7 @@ def set_value(
     return total  # type: ignore[no-any-return]
 
 
-@compiled()
+@compiled(in_place=True)
 def best_set(
     b: Blocks,
     desk: Desk,
@@ -283,7 +283,7 @@ def best_set(
     return search(b, desk, j, price, values[j] - 1, False, budget, sets, sizes, values, j)[1]
 
 
-@compiled(allocates=True)
+@compiled
 def floor_of(b: Blocks, courier: int, price: NDArray[np.int64]) -> int:
     """Bound every set of a courier from below: its cheapest pairs, each as if alone."""
     first, last = b.ptr[courier], b.ptr[courier + 1]
@@ -294,7 +294,7 @@ def floor_of(b: Blocks, courier: int, price: NDArray[np.int64]) -> int:
     return total
 
 
-@compiled(allocates=True)
+@compiled
 def evaluate(
     b: Blocks,
     price: NDArray[np.int64],

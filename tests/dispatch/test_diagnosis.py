@@ -7,7 +7,7 @@ import pytest
 
 from dispatch.config import DispatchConfig
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
-from dispatch.decide import decide, internal_weights
+from dispatch.decide import decide
 from dispatch.diagnosis import diagnose_left
 from dispatch.domain import Capacity, Snapshot
 from dispatch.explain import why
@@ -15,6 +15,7 @@ from dispatch.operating import ByBound, ByWeights
 from dispatch.pipeline import Dispatcher
 from dispatch.prepare import Stopwatch, prepare
 from dispatch.result import Plan
+from dispatch.weighing import internal_weights
 from optimization import Deadline, solve
 
 

@@ -12,7 +12,7 @@ OUTER = """
 from optimization.compiled import compiled
 from {inner} import FACTOR, scaled
 
-@compiled()
+@compiled(in_place=True)
 def total(values):
     answer = 0
     for k in range(values.size):
@@ -24,7 +24,7 @@ from optimization.compiled import compiled
 
 FACTOR = {factor}
 
-@compiled()
+@compiled(in_place=True)
 def scaled(value):
     return {body}
 """
@@ -69,7 +69,7 @@ def test_without_numba_loops_run_as_they_are_written(ask, monkeypatch):
 
 
 def test_a_loop_keeps_its_name_and_documentation():
-    @compiled(allocates=True)
+    @compiled
     def noted():
         """Say why."""
 
