@@ -116,7 +116,7 @@ def pulp_sweep(problem: AssignmentProblem, whole: CertifiedFrontier) -> NDArray[
 
 def three(size: str, seed: int) -> None:
     problem, names = counts_city(size, seed), ("acceptance", "delivery_time", "spread")
-    for divisions in (10, 20, 40):
+    for divisions in (10, 20, 44):
         began = time.thread_time()
         found = represent(problem, names, divisions=divisions)
         took = time.thread_time() - began
@@ -176,7 +176,19 @@ def published() -> None:
             f"supported {took:8.2f} s  {'every point' if same else 'DIFFERS'}",
             flush=True,
         )
+    for n, number in [(n, k) for n in (5, 10, 15) for k in range(1, 6)]:
+        instance = moap.kirlik(n, number)
+        took, whole = clock(
+            lambda i=instance: represent(i.problem(), ["z1", "z2", "z3"], divisions=10, within=0.0)
+        )
+        same = whole.complete and whole.values.tolist() == sorted(instance.published.tolist())
+        print(
+            f"  {instance.name:32s} {len(whole):4d} points {took:23.2f} s  "
+            f"{'every point' if same else 'DIFFERS'}",
+            flush=True,
+        )
     print("published faults: " + "; ".join(moap.PUBLISHED_FAULTS))
+    print(f"files that contradict themselves: {moap.contradictions() or 'none'}")
 
 
 def plot(size: str, seed: int, path: Path) -> None:
@@ -191,15 +203,22 @@ def plot(size: str, seed: int, path: Path) -> None:
     swept = np.array(
         [(p.efficiency, p.against) for p in sweep(problem, EFFICIENCY, "spread", points=21).points]
     )
-    figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    points, knee = found.points, found.points[found.knee()]
-    ax.plot(*points.T, ".", color="0.65", label=f"all {len(found)} points")
-    ax.plot(*points[found.supported].T, "-", lw=1, color="C0", label="supported")
-    ax.plot(*swept.T, "o", mfc="none", color="C3", label="sweep of 21 weights")
-    ax.plot(*knee, "*", ms=14, color="C1", label="knee")
+    figure, ax = plt.subplots(figsize=(8, 5.5), layout="constrained")
+    points, knee = found.points, found.knee()
+    near = ax.inset_axes((0.42, 0.4, 0.56, 0.42))
+    for part in (ax, near):
+        part.plot(*points.T, ".", color="0.55", label=f"all {len(found)} points")
+        supported = points[found.supported]
+        part.plot(*supported.T, "o-", ms=4, lw=1, color="C0", label=f"{len(supported)} supported")
+        part.plot(*swept.T, "o", ms=9, mfc="none", color="C3", label="sweep of 21 weights")
+        part.plot(*points[knee], "*", ms=14, color="C1", label="knee")
+    left, right = points[max(knee - 9, 0)], points[min(knee + 9, len(points) - 1)]
+    near.set(xlim=(left[0], right[0]), ylim=(right[1], left[1]))
+    near.tick_params(labelsize="small")
+    ax.indicate_inset_zoom(near, edgecolor="0.3")
     ax.set(xlabel="efficiency (minimised)", ylabel="spread of counts, orders$^2$ (minimised)")
     ax.set_title(f"{size}: {problem.n_orders} orders, {problem.n_couriers} couriers")
-    ax.legend()
+    ax.legend(loc="upper right", ncols=2, fontsize="small")
     figure.savefig(path, dpi=120)
 
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization import AssignmentProblem, Term
+from optimization import AssignmentProblem, Term, non_dominated
 
 NOT_HERE = "data not present: get the moap sets and set COURIER_DATA_DIR to the folder above them"
 PUBLISHED_FAULTS = (
@@ -104,6 +104,61 @@ def kirlik(n: int, number: int) -> Instance:
     k = int(numbers[0])
     published = np.loadtxt(root / "nd" / f"EffSet_{name}.txt", dtype=np.int64, ndmin=2)
     return Instance(name, numbers[2 : 2 + k * n * n].reshape(k, n, n), published)
+
+
+def contradictions() -> list[str]:
+    """Say where a published file of two objectives contradicts itself, or one of three is no set.
+
+    Repeated or dominated points, counts that differ from the header's, and points called extreme,
+    supported or unsupported (se, sne, us) that are not. A point that an unpublished plan dominates
+    shows only when the set is computed: these are `PUBLISHED_FAULTS`.
+    """
+    told = []
+    for path in sorted(_root().glob("*/results/*.json")):
+        text = json.loads(path.read_text("utf-8"))
+        rows = _json_points(path)
+        kinds = [point["type"] for point in text["points"]]
+        told += [f"{path.stem}: {fault}" for fault in _set_faults(rows)]
+        counted = {"card": len(rows), "suppCard": len(kinds) - kinds.count("us")}
+        counted["extCard"] = kinds.count("se")
+        told += [f"{path.stem}: {k} is {n}" for k, n in counted.items() if text[k] != n]
+        if kinds != _kinds(rows):
+            told.append(f"{path.stem}: points are called what they are not")
+    for path in sorted((_root() / "kirlik14" / "nd").glob("*.txt")):
+        rows = np.loadtxt(path, dtype=np.int64, ndmin=2)
+        told += [f"{path.stem}: {fault}" for fault in _set_faults(rows)]
+    return told
+
+
+def _set_faults(rows: NDArray[np.int64]) -> list[str]:
+    faults = []
+    if len(np.unique(rows, axis=0)) < len(rows):
+        faults.append("points repeat")
+    if not non_dominated(rows).all():
+        faults.append("points are dominated")
+    return faults
+
+
+def _kinds(rows: NDArray[np.int64]) -> list[str]:
+    """Call points (p, 2) in order extreme (se), supported between them (sne) or unsupported."""
+    hull: list[int] = []
+    for i, (e, f) in enumerate(rows.tolist()):
+        while len(hull) > 1:
+            (e_a, f_a), (e_b, f_b) = rows[hull[-2]].tolist(), rows[hull[-1]].tolist()
+            if (e_b - e_a) * (f - f_a) > (e - e_a) * (f_b - f_a):
+                break
+            hull.pop()
+        hull.append(i)
+    kinds = []
+    for i, (e, f) in enumerate(rows.tolist()):
+        after = next(k for k in hull if k >= i)
+        if after == i:
+            kinds.append("se")
+            continue
+        (e_a, f_a), (e_b, f_b) = rows[max(k for k in hull if k < i)], rows[after]
+        on_line = (e_b - e_a) * (f - f_a) == (e - e_a) * (f_b - f_a)
+        kinds.append("sne" if on_line else "us")
+    return kinds
 
 
 def _root() -> Path:

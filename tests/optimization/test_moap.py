@@ -77,6 +77,12 @@ def test_the_published_fault_is_a_dominated_point(n):
 
 
 @needs_data
+def test_the_published_files_do_not_contradict_themselves():
+    """Counts, repeats, dominated points and labels of all 43 sets: the three faults are all."""
+    assert moap.contradictions() == []
+
+
+@needs_data
 @pytest.mark.parametrize("number", range(1, 6))
 @pytest.mark.parametrize("n", [5, 10, 15])
 def test_kirlik_sets_of_three_objectives_are_reproduced(n, number):
