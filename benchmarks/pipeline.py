@@ -1,21 +1,25 @@
 """Time by stage of `Dispatcher.assign` on generated cities; run it with `make benchmarks`.
 
 Prints, per size, the best and the median of several runs after one warm-up, and how long a
-planted acceptance law is scored instead of a trained model where no model is given.
+planted acceptance law is scored instead of a trained model where no model is given. `--compare`
+sets the same model with LightGBM on a matrix of all pairs beside it, in turns.
 """
 
 import argparse
 import statistics
 import time
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dispatch import DispatchConfig, Dispatcher
+import models
+from dispatch import DispatchConfig, Dispatcher, Plan, Snapshot
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
+from models.ensemble import Ensemble
 
-SIZES = {"60 x 100": (60, 100), "500 x 600": (500, 600), "2000 x 3000": (2000, 3000)}
+SIZES = ("60x100", "500x600", "2000x3000")
 
 
 class LogitModel:
@@ -29,37 +33,68 @@ class LogitModel:
         return 1 / (1 + np.exp(-z))
 
 
+def unfused(model: models.AcceptanceModel) -> models.AcceptanceModel:
+    """Return the model as it was before the kernels: all features of all pairs, then LightGBM."""
+    before = copy(model)
+
+    def slow(trees: Ensemble) -> Ensemble:
+        return Ensemble(trees.forest, trees.names, trees.threads, "lightgbm")
+
+    before.ensemble_ = slow(model.ensemble_)
+    before.fold_ensembles_ = tuple(slow(trees) for trees in model.fold_ensembles_)
+    return before
+
+
+def timed(dispatcher: Dispatcher, snapshot: Snapshot) -> tuple[float, Plan]:
+    start = time.perf_counter()
+    plan = dispatcher.assign(snapshot)
+    return time.perf_counter() - start, plan
+
+
+def report(name: str, runs: list[tuple[float, Plan]]) -> None:
+    walls = [wall for wall, _ in runs]
+    best = runs[int(np.argmin(walls))][1]
+    print(
+        f"{name}: {best.solver.pairs} pairs, best {1000 * min(walls):.0f} ms, "
+        f"median {1000 * statistics.median(walls):.0f} ms, {best.solver.engine}, "
+        f"{best.solver.status}, {len(best.offers)} offers"
+    )
+    print("   " + "  ".join(f"{k} {1000 * v:.1f}" for k, v in best.timings_s.items()), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, help="folder of a trained acceptance model")
+    parser.add_argument("--sizes", nargs="+", default=SIZES, help="orders x couriers")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--candidates", type=int, default=40)
+    parser.add_argument("--compare", action="store_true", help="LightGBM on the matrix beside it")
     args = parser.parse_args()
-    model: object = LogitModel()
-    if args.model:
-        import models
-
-        model = models.load(args.model)
     base = DispatchConfig()
     config = replace(base, candidates=replace(base.candidates, couriers_per_order=args.candidates))
-    dispatcher = Dispatcher(model, config)  # type: ignore[arg-type]
-    for name, (orders, couriers) in SIZES.items():
+    model: object = models.load(args.model) if args.model else LogitModel()
+    scored: dict[str, object] = {"": model}
+    if args.compare:
+        if not isinstance(model, models.AcceptanceModel):
+            parser.error("--compare needs --model")
+        scored = {", LightGBM on the matrix": unfused(model), ", kernels on the tables": model}
+    dispatchers = {name: Dispatcher(each, config) for name, each in scored.items()}  # type: ignore[arg-type]
+    for size in args.sizes:
+        orders, couriers = map(int, size.split("x"))
         snapshot = synthetic_snapshot(
             SyntheticCity(seed=1, n_couriers=2 * couriers), n_orders=orders, n_couriers=couriers
         )
-        dispatcher.assign(snapshot)
-        walls, plans = [], []
-        for _ in range(args.runs):
-            start = time.perf_counter()
-            plans.append(dispatcher.assign(snapshot))
-            walls.append(time.perf_counter() - start)
-        best = plans[int(np.argmin(walls))]
-        print(
-            f"{name}: {best.solver.pairs} pairs, best {1000 * min(walls):.0f} ms, "
-            f"median {1000 * statistics.median(walls):.0f} ms, {best.solver.engine}, "
-            f"{best.solver.status}, {len(best.offers)} offers"
-        )
-        print("   " + "  ".join(f"{k} {1000 * v:.1f}" for k, v in best.timings_s.items()))
+        runs: dict[str, list[tuple[float, Plan]]] = {name: [] for name in dispatchers}
+        for turn in range(args.runs + 1):
+            for name, dispatcher in dispatchers.items():
+                run = timed(dispatcher, snapshot)
+                if turn:  # the first warms up
+                    runs[name].append(run)
+        for name, own in runs.items():
+            report(size + name, own)
+        offers = [own[0][1].offers for own in runs.values()]
+        if args.compare:
+            print(f"   same offers: {offers[0] == offers[1]}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
 """Scoring backends against `Booster.predict`: `python benchmarks/scoring.py`.
 
-Rows a second of thread CPU time, one thread. Both sides run in turn, in alternating order, on the
-same rows; the ratio is the median over pairs, and the same protocol with LightGBM on both sides
-says how far a ratio can be off. The forest is grown on a planted city: 300 trees of 31 leaves over
-all features of the catalogue.
+Rows a second of the process's CPU time, one thread. Both sides run in turn, in alternating order,
+on the same rows; the ratio is the median over pairs, and the same protocol with LightGBM on both
+sides says how far a ratio can be off. The forest is grown on a planted city: 300 trees of 31 leaves
+over all features of the catalogue. `--parity` compares scores on hard rows instead.
+
+The peers are in the extra `peers`; one that is absent or fails is named with its error.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
 
 import lightgbm
 import numpy as np
@@ -24,23 +26,24 @@ from dispatch.datasets import SyntheticCity, offers_log
 from models import PairColumns, default_schema, read_log
 from models.columns import RAW_COLUMNS
 from models.features import build_matrix
-from models.forest import Forest
+from models.forest import CATEGORICAL, Forest
 from models.history import HistoryPrior
 from models.kernels import NativeForest, Program, jit, variants
 from models.scoring.fused import score_pairs
 from models.scoring.native import NativeBackend
 
 Matrix = NDArray[np.float64]
+Score = Callable[[Matrix], Matrix]
 SIZES = (1, 64, 512, 4096, 65_536, 1_000_000)
 N_COURIERS, N_ORDERS = 3000, 25_000
 PRIOR = HistoryPrior(4.0, 4.0)
 
 
 def cpu_s(call: Callable[[], object], repeats: int) -> float:
-    start = time.thread_time()
+    start = time.process_time()
     for _ in range(repeats):
         call()
-    return (time.thread_time() - start) / repeats
+    return (time.process_time() - start) / repeats
 
 
 def alternate(
@@ -61,23 +64,56 @@ def alternate(
     return statistics.median(ratios), statistics.median(times)
 
 
-def kernels(text: str) -> dict[str, Callable[[Matrix], Matrix]]:
-    """Every backend that is installed, by name, from a matrix to raw scores on one thread."""
-    program = Program(Forest.from_lightgbm(text))
-    found: dict[str, Callable[[Matrix], Matrix]] = {}
-    for variant in reversed(variants()):
-        found[f"native {variant}"] = NativeForest(program, variant).score
-    found["numba"] = lambda matrix: jit.score(program, matrix)
-    if find_spec("onnxruntime") and find_spec("onnxmltools"):
-        found["onnxruntime"] = onnx_scorer(text)
-    if find_spec("lleaves"):
-        found["lleaves"] = lleaves_scorer(text)
-    if find_spec("tl2cgen") and find_spec("treelite"):
-        found["tl2cgen"] = tl2cgen_scorer(text)
-    return found
+def kernels(text: str) -> tuple[dict[str, Score], dict[str, str]]:
+    """Our kernels and the peers, from a matrix to raw scores on one thread; and why not others."""
+    forest = Forest.from_lightgbm(text)
+    program = Program(forest)
+    makers: dict[str, Callable[[], Score]] = {
+        f"native {variant}": lambda v=variant: NativeForest(program, v).score
+        for variant in reversed(variants())
+    }
+    makers |= {
+        "numba (no compiler)": lambda: lambda matrix: jit.score(program, matrix),
+        "mlx": lambda: mlx_scorer(forest),
+        "lleaves": lambda: lleaves_scorer(text),
+        "tl2cgen": lambda: tl2cgen_scorer(text),
+        "onnxruntime": lambda: onnx_scorer(text),
+    }
+    found, lacking = {}, {}
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except Exception as error:  # whatever a peer fails with is its row of the table
+            lacking[name] = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+    return found, lacking
 
 
-def onnx_scorer(text: str) -> Callable[[Matrix], Matrix]:
+def single_row_fast(booster: lightgbm.Booster, n_features: int) -> Score:
+    """LightGBM's own fast path for one row, called as its C interface is meant to be."""
+    library = lightgbm.basic._LIB
+    handle, length, out = ctypes.c_void_p(), ctypes.c_int64(), np.empty(1)
+    failed = library.LGBM_BoosterPredictForMatSingleRowFastInit(
+        booster._handle, 1, 0, 0, 1, ctypes.c_int32(n_features), b"num_threads=1",
+        ctypes.byref(handle),
+    )  # fmt: skip
+    assert not failed
+    call, to, size = library.LGBM_BoosterPredictForMatSingleRowFast, out.ctypes.data, length
+    to_pointer, size_pointer = ctypes.c_void_p(to), ctypes.byref(size)
+
+    def score(matrix: Matrix) -> Matrix:
+        call(handle, ctypes.c_void_p(matrix.ctypes.data), size_pointer, to_pointer)
+        return out
+
+    return score
+
+
+def mlx_scorer(forest: Forest) -> Score:
+    from models.scoring.mlx import MLXBackend
+
+    return MLXBackend(forest).score
+
+
+def onnx_scorer(text: str) -> Score:
     import onnxmltools
     import onnxruntime
     from onnxmltools.convert.common.data_types import FloatTensorType
@@ -88,10 +124,15 @@ def onnx_scorer(text: str) -> Callable[[Matrix], Matrix]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-    return lambda matrix: session.run(None, {"x": matrix.astype(np.float32)})[1][:, 1]
+
+    def score(matrix: Matrix) -> Matrix:
+        chance = session.run(None, {"x": matrix.astype(np.float32)})[1][:, 1].astype(np.float64)
+        return np.log(chance) - np.log1p(-chance)
+
+    return score
 
 
-def lleaves_scorer(text: str) -> Callable[[Matrix], Matrix]:
+def lleaves_scorer(text: str) -> Score:
     import tempfile
 
     import lleaves
@@ -104,7 +145,7 @@ def lleaves_scorer(text: str) -> Callable[[Matrix], Matrix]:
     return lambda matrix: model.predict(matrix, n_jobs=1)
 
 
-def tl2cgen_scorer(text: str) -> Callable[[Matrix], Matrix]:
+def tl2cgen_scorer(text: str) -> Score:
     import tempfile
     from pathlib import Path
 
@@ -165,6 +206,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=SIZES)
     parser.add_argument("--pairs", type=int, default=7, help="alternating pairs of a ratio")
     parser.add_argument("--offers", type=int, default=60_000)
+    parser.add_argument("--parity", action="store_true", help="compare scores, time nothing")
     args = parser.parse_args()
     columns, accepted = city_columns(args.offers)
     schema = default_schema()
@@ -180,28 +222,75 @@ def main() -> None:
     rng = np.random.default_rng(0)
     rows = matrix[rng.integers(0, len(matrix), max(args.rows))]
     rows *= 1.0 + 1e-9 * rng.standard_normal(rows.shape)
-    found = kernels(text)
-    print(f"{platform.processor() or platform.machine()}, kernels {', '.join(variants())}\n")
-    print("| rows | backend | rows per CPU-s | times LightGBM | largest difference |")
+    found, lacking = kernels(text)
+    print(f"{platform.processor() or platform.machine()}, kernels {', '.join(variants())}")
+    for name, why in lacking.items():
+        print(f"{name} could not be had: {why}")
+    if args.parity:
+        parity(found, booster, hard_rows(rows, Forest.from_lightgbm(text), rng))
+        return
+    print("\n| rows | backend | rows per CPU-s | times LightGBM | largest difference |")
     print("|---|---|---|---|---|")
     for n in args.rows:
-        part = rows[:n]
-
-        def reference(part: Matrix = part) -> object:
-            return booster.predict(part, raw_score=True, num_threads=1)
-
-        turns = args.pairs if n < 1_000_000 else 1
-        noise, base_s = alternate(reference, reference, turns)
-        print(f"| {n} | LightGBM (A/A {noise:.3f}) | {n / base_s:,.0f} | 1.0 | 0 |")
-        expected = 1 / (1 + np.exp(-np.asarray(reference())))
-        for name, score in found.items():
-            apart = float(np.abs(1 / (1 + np.exp(-score(part))) - expected).max())
-            if name == "onnxruntime":
-                apart = float(np.abs(score(part) - expected).max())
-            ratio, own_s = alternate(reference, lambda s=score, p=part: s(p), turns)
-            print(f"| {n} | {name} | {n / own_s:,.0f} | {ratio:.1f} | {apart:.1e} |", flush=True)
+        table(found, booster, rows[:n], args.pairs if n < 1_000_000 else 1)
     if variants():
         fused(columns, booster, text, max(args.rows))
+
+
+def table(found: Mapping[str, Score], booster: lightgbm.Booster, rows: Matrix, turns: int) -> None:
+    """Print a row for each backend, all on these rows."""
+    n = len(rows)
+
+    def reference() -> object:
+        return booster.predict(rows, raw_score=True, num_threads=1)
+
+    if n == 1:
+        found = {"LightGBM, its fast path for one row": single_row_fast(booster, rows.shape[1])} | {
+            **found
+        }
+    noise, base_s = alternate(reference, reference, turns)
+    print(f"| {n:,} | LightGBM (A/A {noise:.3f}) | {n / base_s:,.0f} | 1.0 | 0 |")
+    expected = sigmoid(np.asarray(reference()))
+    for name, score in found.items():
+        apart = float(np.abs(sigmoid(score(rows)) - expected).max())
+        ratio, own_s = alternate(reference, lambda s=score: s(rows), turns)
+        print(f"| {n:,} | {name} | {n / own_s:,.0f} | {ratio:.1f} | {apart:.1e} |", flush=True)
+
+
+def sigmoid(score: Matrix) -> Matrix:
+    return 1.0 / (1.0 + np.exp(-score))
+
+
+def hard_rows(rows: Matrix, forest: Forest, rng: np.random.Generator) -> Matrix:
+    """Half of all values become thresholds or their neighbours, a fifth no ordinary numbers."""
+    odd = [
+        *(np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-35, -1e-35, 1.1e-35, 5e-324, -5e-324),
+        *(1e308, -1e308, -1.0, -0.5, 0.999, 4.5, 31.0, 32.0, 255.0, 1e6, 2.0**31, 2.0**40),
+    ]
+    rows = rows.copy()
+    for feature in range(rows.shape[1]):
+        numeric = (forest.feature == feature) & (forest.decision & CATEGORICAL == 0)
+        cuts = np.append(forest.threshold[numeric], 0.0)
+        near = np.concatenate([cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf)])
+        kind = rng.random(len(rows))
+        rows[:, feature] = np.where(kind < 0.5, rng.choice(near, len(rows)), rows[:, feature])
+        rows[:, feature] = np.where(kind > 0.8, rng.choice(odd, len(rows)), rows[:, feature])
+    return rows
+
+
+def parity(found: Mapping[str, Score], booster: lightgbm.Booster, rows: Matrix) -> None:
+    """Print how many rows a backend scores otherwise than LightGBM, and by how much."""
+    raw = np.asarray(booster.predict(rows, raw_score=True, num_threads=1))
+    print("\n| backend | hard rows | other bits | beyond 1e-6 | largest difference |")
+    print("|---|---|---|---|---|")
+    for name, score in found.items():
+        own = score(rows)
+        apart = np.abs(sigmoid(own) - sigmoid(raw))
+        print(
+            f"| {name} | {len(rows):,} | {int((own != raw).sum()):,} "
+            f"| {int((apart > 1e-6).sum()):,} | {apart.max():.1e} |",
+            flush=True,
+        )
 
 
 def fused(columns: dict[str, Matrix], booster: lightgbm.Booster, text: str, n_pairs: int) -> None:

@@ -30,8 +30,7 @@ typedef struct {
     int32_t zero_code;
     int32_t first_column;
     int32_t n_columns;
-    int32_t most_in_cell;
-    int32_t unused;
+    int32_t most_in_cell; /* most cuts in one cell */
 } Scale;
 
 typedef struct {
@@ -52,8 +51,8 @@ typedef struct {
     const int32_t *leaf_first;
     const int32_t *leaf_count;
     const double *leaf;       /* at least 32 entries a tree */
-    const int32_t *root;      /* node of each tree, filled up to a multiple of eight trees */
-    const int32_t *n_steps;   /* of the deepest of each eight trees */
+    const int32_t *root;      /* node of each tree, filled up to a multiple of 16 trees */
+    const int32_t *n_steps;   /* of the deepest of each 16 trees */
     const Node *nodes;        /* all splits, then a node for each place in leaf */
     const uint8_t *answers;
     int64_t n_scales;

@@ -32,7 +32,7 @@ typedef struct {
     Word part[PARTS];
 } __attribute__((aligned(64))) Plane;
 
-enum { TREES_AT_ONCE = 8, FIRST_PLANE = 2, STEP = BLOCK + 16 };
+enum { TREES_AT_ONCE = 8, WALKED = 16, FIRST_PLANE = 2, STEP = BLOCK + 16 };
 
 static const double ZERO = (double)1e-35f; /* LightGBM takes |x| up to this float as zero */
 
@@ -407,23 +407,23 @@ static void score_block(const Forest *f, const uint8_t *codes, Plane *slot, int6
 }
 
 /* ---- one row at a time ----------------------------------------------------------------------
- * Eight trees are walked side by side, all for as many steps as the deepest takes: a leaf leads to
+ * Sixteen trees are walked side by side, all for as many steps as the deepest takes: a leaf leads to
  * itself, so that nothing has to be guessed. Each step looks its answer up by the code of the row. */
 
 static double walk_row(const Forest *f, const double *x, int32_t *code) {
     for (int64_t i = 0; i < f->n_scales; i++)
         code[i] = code_of(f, f->scales + i, x[f->scales[i].feature]);
     double total = 0.0;
-    for (int64_t tree = 0; tree < f->n_trees; tree += TREES_AT_ONCE) {
-        int32_t at[TREES_AT_ONCE];
-        for (int k = 0; k < TREES_AT_ONCE; k++)
+    for (int64_t tree = 0; tree < f->n_trees; tree += WALKED) {
+        int32_t at[WALKED];
+        for (int k = 0; k < WALKED; k++)
             at[k] = f->root[tree + k];
-        for (int32_t step = f->n_steps[tree / TREES_AT_ONCE]; step > 0; step--)
-            for (int k = 0; k < TREES_AT_ONCE; k++) {
+        for (int32_t step = f->n_steps[tree / WALKED]; step > 0; step--)
+            for (int k = 0; k < WALKED; k++) {
                 const Node *here = f->nodes + at[k];
                 at[k] = here->child[f->answers[here->answer + code[here->scale]]];
             }
-        const int64_t n = f->n_trees - tree < TREES_AT_ONCE ? f->n_trees - tree : TREES_AT_ONCE;
+        const int64_t n = f->n_trees - tree < WALKED ? f->n_trees - tree : WALKED;
         for (int64_t k = 0; k < n; k++)
             total += f->leaf[at[k] - f->n_splits];
     }

@@ -1,6 +1,8 @@
-"""The plane kernel in numba: the same program, 512 rows as eight words of 64 bits."""
+"""The plane kernel in numba: the same program, 64 rows a word."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numba import njit
@@ -12,8 +14,11 @@ from models.kernels.scales import COUNT
 
 FloatArray = NDArray[np.float64]
 
-_WORDS = 8
-_ROWS = 64 * _WORDS
+WALKED_ROWS: Final = 6
+"""Up to here a row is walked: a block of planes costs as much whether it is full or not."""
+
+NARROW_ROWS: Final = 320
+"""Up to here planes are one word wide."""
 
 
 def score(program: Program, matrix: FloatArray) -> FloatArray:
@@ -34,14 +39,14 @@ def score(program: Program, matrix: FloatArray) -> FloatArray:
         )
     out = np.empty(len(matrix))
     multiplexers = program.multiplexers
-    if multiplexers is None or len(matrix) <= _ROWS // 8:
+    if multiplexers is None or len(matrix) <= WALKED_ROWS:
         n_trees, n_splits = program.forest.n_trees, len(program.forest.left)
         _walk(
             matrix, scales.table, scales.cuts, scales.cells, walk.nodes, walk.answers, walk.root,
             program.leaf, n_trees, n_splits, out,
         )  # fmt: skip
     else:
-        _planes(
+        _KERNELS[1 if len(matrix) <= NARROW_ROWS else 8](
             matrix, scales.table, scales.cuts, scales.cells, scales.n_cuts, scales.set_first,
             scales.set_plane, multiplexers.ops, multiplexers.op_first, multiplexers.out,
             multiplexers.n_slots, program.leaf_first, program.leaf, out,
@@ -112,61 +117,71 @@ def _numbers(slot, planes, w, number):  # type: ignore[no-untyped-def]
         number[4 + q] = _merge(fours, low >> s4, high)
 
 
-@njit(cache=True, nogil=True)
-def _planes(  # type: ignore[no-untyped-def]
-    matrix, table, cuts, cells, n_cuts, set_first, set_plane, ops, op_first, tree_out, n_slots,
-    leaf_first, leaf, out,
-):  # fmt: skip
-    zero, ones = np.uint64(0), ~np.uint64(0)
-    slot = np.zeros((n_slots, _WORDS), np.uint64)
-    slot[1] = ones
-    codes = np.zeros(_ROWS, np.int32)
-    # A plane holds bit b of word w for row 8 b + w: the eight rows of one step go to eight words.
-    total = np.zeros((_WORDS, 64))
-    number = np.zeros(8, np.uint64)
-    first_result = FIRST_PLANE + n_cuts + len(set_first) - 1
-    for start in range(0, len(matrix), _ROWS):
-        m = min(_ROWS, len(matrix) - start)
-        at = FIRST_PLANE
-        for i in range(len(table)):
-            scale = table[i]
+def _compile(words):  # type: ignore[no-untyped-def]
+    """Compile the kernel for blocks of 64 rows a word; loops over a fixed number are unrolled."""
+    rows_at_once = 64 * words
+
+    @njit(cache=True, nogil=True)
+    def planes(  # type: ignore[no-untyped-def]
+        matrix, table, cuts, cells, n_cuts, set_first, set_plane, ops, op_first, tree_out, n_slots,
+        leaf_first, leaf, out,
+    ):  # fmt: skip
+        zero, ones = np.uint64(0), ~np.uint64(0)
+        slot = np.zeros((n_slots, words), np.uint64)
+        slot[1] = ones
+        codes = np.zeros(rows_at_once, np.int32)
+        # Bit b of word w is row words * b + w: rows after one another go to different words.
+        total = np.zeros((words, 64))
+        number = np.zeros(8, np.uint64)
+        first_result = FIRST_PLANE + n_cuts + len(set_first) - 1
+        for start in range(0, len(matrix), rows_at_once):
+            m = min(rows_at_once, len(matrix) - start)
+            at = FIRST_PLANE
+            for i in range(len(table)):
+                scale = table[i]
+                for r in range(m):
+                    codes[r] = _code(scale, cuts, cells, matrix[start + r, scale.feature])
+                # Each row sets one bit, at its own code; from above, every plane takes in the next.
+                slot[at : at + scale.n_cuts] = zero
+                for r in range(m):
+                    if codes[r] > 0:
+                        bit = np.uint64(1) << np.uint64(r // words)
+                        slot[at + codes[r] - 1, r % words] |= bit
+                for k in range(scale.n_cuts - 2, -1, -1):
+                    row, after = slot[at + k], slot[at + k + 1]
+                    for w in range(words):
+                        row[w] |= after[w]
+                at += scale.n_cuts
+            for i in range(len(set_first) - 1):
+                row = slot[at]
+                row[:] = ones
+                for j in range(set_first[i], set_first[i + 1]):
+                    other = slot[FIRST_PLANE + set_plane[j]]
+                    for w in range(words):
+                        row[w] ^= other[w]
+                at += 1
+            total[:] = 0.0
+            for tree in range(len(leaf_first)):
+                for i in range(op_first[tree], op_first[tree + 1]):
+                    select, a, b = slot[ops[i, 0]], slot[ops[i, 1]], slot[ops[i, 2]]
+                    row = slot[first_result + i - op_first[tree]]
+                    for w in range(words):
+                        row[w] = a[w] ^ (select[w] & (a[w] ^ b[w]))
+                first = leaf_first[tree]
+                outputs = tree_out[tree]
+                for w in range(words):
+                    _numbers(slot, outputs, w, number)
+                    for j in range(8):
+                        numbers = number[j]
+                        for p in range(8):
+                            leaf_at = first + np.int64(numbers & np.uint64(255))
+                            total[w, 8 * p + j] += leaf[leaf_at]
+                            numbers >>= np.uint64(8)
             for r in range(m):
-                codes[r] = _code(scale, cuts, cells, matrix[start + r, scale.feature])
-            # Each row sets one bit, at its own code; from above, every plane takes in the next.
-            slot[at : at + scale.n_cuts] = zero
-            for r in range(m):
-                if codes[r] > 0:
-                    bit = np.uint64(1) << np.uint64(r // _WORDS)
-                    slot[at + codes[r] - 1, r % _WORDS] |= bit
-            for k in range(scale.n_cuts - 2, -1, -1):
-                row, after = slot[at + k], slot[at + k + 1]
-                for w in range(_WORDS):
-                    row[w] |= after[w]
-            at += scale.n_cuts
-        for i in range(len(set_first) - 1):
-            row = slot[at]
-            row[:] = ones
-            for j in range(set_first[i], set_first[i + 1]):
-                other = slot[FIRST_PLANE + set_plane[j]]
-                for w in range(_WORDS):
-                    row[w] ^= other[w]
-            at += 1
-        total[:] = 0.0
-        for tree in range(len(leaf_first)):
-            for i in range(op_first[tree], op_first[tree + 1]):
-                select, a, b = slot[ops[i, 0]], slot[ops[i, 1]], slot[ops[i, 2]]
-                row = slot[first_result + i - op_first[tree]]
-                for w in range(_WORDS):
-                    row[w] = a[w] ^ (select[w] & (a[w] ^ b[w]))
-            first = leaf_first[tree]
-            planes = tree_out[tree]
-            for w in range(_WORDS):
-                _numbers(slot, planes, w, number)
-                for j in range(8):
-                    numbers = number[j]
-                    for p in range(8):
-                        leaf_at = first + np.int64(numbers & np.uint64(255))
-                        total[w, 8 * p + j] += leaf[leaf_at]
-                        numbers >>= np.uint64(8)
-        for r in range(m):
-            out[start + r] = total[r % _WORDS, r // _WORDS]
+                out[start + r] = total[r % words, r // words]
+
+    return planes
+
+
+_KERNELS: Final = {words: _compile(words) for words in (1, 8)}  # type: ignore[no-untyped-call]
+"""By the words of a plane; each is compiled when first called."""

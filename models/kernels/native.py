@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 BLOCK: Final = 512
-WALKED_ROWS: Final = 12
+WALKED_ROWS: Final = 10
 """Up to here a row is walked: a block of planes costs as much whether it is full or not."""
 
 ROWS_PER_THREAD: Final = 16_384
@@ -30,11 +30,30 @@ class CodedEntity:
     """Rows coded once and shared by many pairs: bytes (m, c), their columns, each pair's row.
 
     `row` is None where every pair shares the only row.
+
+    Raises
+    ------
+    ValueError
+        If a shape, type or row does not fit.
     """
 
     codes: NDArray[np.uint8]
     columns: NDArray[np.int32]
     row: IntArray | None
+
+    def __post_init__(self) -> None:
+        sound = self.codes.dtype == np.uint8 and self.codes.flags.c_contiguous
+        sound &= self.codes.shape[1:] == self.columns.shape
+        sound &= self.columns.dtype == np.int32 and self.columns.flags.c_contiguous
+        if self.row is None:
+            sound &= len(self.codes) == 1
+        else:
+            sound &= self.row.dtype == np.int64 and self.row.flags.c_contiguous
+            sound &= self.row.ndim == 1
+            if sound and len(self.row):
+                sound &= bool(0 <= self.row.min() <= self.row.max() < len(self.codes))
+        if not sound:
+            raise ValueError("the entity's rows do not fit its codes: check shapes, types and rows")
 
 
 class NativeForest:
@@ -65,6 +84,8 @@ class NativeForest:
         self._number = here.index(self.variant)
         self._least_features = int(program.scales.table["feature"].max(initial=-1)) + 1
         self._forest, self._held = _lay_out(program)
+        self._reference = ctypes.byref(self._forest)
+        self._rows = found.forest_rows
 
     def score(self, matrix: FloatArray, threads: int = 1) -> FloatArray:
         """Raw log-odds of shape (n,) for a float64 matrix of shape (n, f), bit for bit LightGBM's.
@@ -82,22 +103,23 @@ class NativeForest:
             )
         n, n_features = matrix.shape
         out = np.empty(n)
-        by_walk = int(n <= WALKED_ROWS)
+        rows, to = _at(matrix), _at(out)
 
         def part(start: int, stop: int) -> int:
             return int(
-                self._library.forest_rows(
+                self._rows(
                     self._number,
-                    ctypes.byref(self._forest),
-                    _at(matrix, start * n_features),
+                    self._reference,
+                    rows + 8 * start * n_features,
                     stop - start,
                     n_features,
-                    by_walk,
-                    _at(out, start),
+                    n <= WALKED_ROWS,
+                    to + 8 * start,
                 )
             )
 
-        _in_parts(part, n, threads)
+        if any(_in_parts(part, n, threads)):
+            raise MemoryError("no memory for the planes of the forest")
         return out
 
     def code(self, scales: NDArray[np.int32], values: FloatArray) -> NDArray[np.uint8]:
@@ -117,7 +139,7 @@ class NativeForest:
         codes = np.empty((len(values), n_columns), dtype=np.uint8)
         self._library.forest_codes(
             self._number,
-            ctypes.byref(self._forest),
+            self._reference,
             _at(scales),
             len(scales),
             _at(values),
@@ -127,28 +149,48 @@ class NativeForest:
         )
         return codes
 
-    def score_pairs(
-        self,
-        entities: Sequence[CodedEntity],
-        start: int,
-        n: int,
-        scales: NDArray[np.int32],
-        values: Sequence[FloatArray],
-        out: FloatArray,
-    ) -> None:
-        """Score n pairs from `start` on into `out` (n,).
+    def run_pairs(self, pairs: Any, start: int, n: int, out: int) -> int:
+        """Call the kernel on pairs laid out and checked by `NativePairs`."""
+        return int(self._library.forest_pairs(self._number, self._reference, pairs, start, n, out))
 
-        `values` holds the features of the scales that differ from pair to pair, each (n,); all
-        other scales are in the entities.
+    def pairs(self, entities: Sequence[CodedEntity], scales: NDArray[np.int32]) -> NativePairs:
+        """Pairs whose codes are in the entities, but for the scales that differ pair by pair.
 
         Raises
         ------
         ValueError
-            If a shape, row or column does not fit, or a byte column is given twice or never.
+            If there is no such scale, a byte column is given twice or never, or the forest is one
+            that is walked row by row.
         """
-        self._check_pairs(entities, start, n, scales, values, out)
+        return NativePairs(self, entities, self._checked(scales))
+
+    def _checked(self, scales: NDArray[np.int32]) -> NDArray[np.int32]:
         scales = np.ascontiguousarray(scales, dtype=np.int32)
-        c_entities = (CEntity * len(entities))(
+        if len(scales) and not 0 <= scales.min() <= scales.max() < len(self.program.scales.table):
+            raise ValueError("a scale is not one of the forest's")
+        return scales
+
+
+class NativePairs:
+    """Pairs to be scored in runs; made by `NativeForest.pairs`, any thread may score."""
+
+    def __init__(
+        self, native: NativeForest, entities: Sequence[CodedEntity], scales: NDArray[np.int32]
+    ) -> None:
+        if native.program.multiplexers is None:
+            raise ValueError("a forest this large is walked row by row: use score")
+        table = native.program.scales.table[scales]
+        own = [
+            np.arange(first, first + count)
+            for first, count in zip(table["first_column"], table["n_columns"], strict=True)
+        ]
+        given = np.concatenate([np.empty(0, np.int64), *own, *(e.columns for e in entities)])
+        if not np.array_equal(np.sort(given), np.arange(native.program.scales.n_columns)):
+            raise ValueError("a byte column of the forest is given twice or never")
+        self._native, self._scales = native, scales
+        self._rows = min((len(e.row) for e in entities if e.row is not None), default=None)
+        self._held = tuple(entities)
+        self._entities = (CEntity * len(entities))(
             *(
                 CEntity(
                     _at(each.codes),
@@ -159,76 +201,53 @@ class NativeForest:
                 for each in entities
             )
         )
-        pointers = np.array([_at(column) for column in values], dtype=np.uintp)
-        pairs = CPairs(c_entities, len(entities), _at(scales), _at(pointers), len(scales))
-        failed = self._library.forest_pairs(
-            self._number, ctypes.byref(self._forest), ctypes.byref(pairs), start, n, _at(out)
-        )
-        if failed:
-            raise MemoryError("no memory for the planes of the forest")
 
-    def _checked(self, scales: NDArray[np.int32]) -> NDArray[np.int32]:
-        scales = np.ascontiguousarray(scales, dtype=np.int32)
-        if len(scales) and not 0 <= scales.min() <= scales.max() < len(self.program.scales.table):
-            raise ValueError("a scale is not one of the forest's")
-        return scales
+    def score(self, start: int, values: Sequence[FloatArray], out: FloatArray) -> None:
+        """Score as many pairs from `start` on as `out` (n,) has room for.
 
-    def _check_pairs(
-        self,
-        entities: Sequence[CodedEntity],
-        start: int,
-        n: int,
-        scales: NDArray[np.int32],
-        values: Sequence[FloatArray],
-        out: FloatArray,
-    ) -> None:
-        table = self.program.scales.table
-        scales = self._checked(scales)
-        if self.program.multiplexers is None:
-            raise ValueError("a forest this large is walked row by row: use score")
-        sound = out.shape == (n,) and out.dtype == np.float64 and out.flags.c_contiguous
-        sound &= len(values) == len(scales) and start >= 0
-        for column in values:
+        `values` holds, for each scale that differs from pair to pair, its feature (n,).
+
+        Raises
+        ------
+        ValueError
+            If a shape, type or row does not fit.
+        """
+        n = len(out)
+        sound = len(values) == len(self._scales) and start >= 0
+        sound &= self._rows is None or start + n <= self._rows
+        for column in (*values, out):
             sound &= column.shape == (n,) and column.dtype == np.float64
             sound &= column.flags.c_contiguous
-        given = [
-            np.arange(row["first_column"], row["first_column"] + row["n_columns"])
-            for row in table[scales]
-        ]
-        for each in entities:
-            given.append(each.columns)
-            sound &= each.codes.dtype == np.uint8 and each.codes.flags.c_contiguous
-            sound &= each.codes.shape[1:] == each.columns.shape
-            sound &= each.columns.dtype == np.int32 and each.columns.flags.c_contiguous
-            if each.row is None:
-                sound &= len(each.codes) == 1
-                continue
-            sound &= each.row.dtype == np.int64 and each.row.flags.c_contiguous
-            own = each.row[start : start + n]
-            sound &= len(own) == n
-            sound &= n == 0 or bool(0 <= own.min() <= own.max() < len(each.codes))
-        columns = np.sort(np.concatenate([np.empty(0, np.int64), *given]))
-        sound &= np.array_equal(columns, np.arange(self.program.scales.n_columns))
         if not sound:
-            raise ValueError("the pairs do not fit the forest: check shapes, rows and columns")
+            raise ValueError("the pairs do not fit the forest: check shapes, types and rows")
+        pointers = np.array([_at(column) for column in values], dtype=np.uintp)
+        pairs = CPairs(
+            self._entities,
+            len(self._held),
+            _at(self._scales),
+            _at(pointers),
+            len(self._scales),
+        )
+        if self._native.run_pairs(ctypes.byref(pairs), start, n, _at(out)):
+            raise MemoryError("no memory for the planes of the forest")
 
 
-def _in_parts(part: Callable[[int, int], int], n: int, threads: int) -> None:
-    """Call `part` on runs of whole blocks, one run a thread."""
-    threads = max(1, min(threads, n // ROWS_PER_THREAD))
-    step = -(-n // threads // BLOCK) * BLOCK if threads > 1 else max(n, 1)
-    runs = [(start, min(start + step, n)) for start in range(0, n, step)]
-    if len(runs) <= 1:
-        failed = [part(*run) for run in runs]
-    else:
-        with ThreadPoolExecutor(len(runs)) as pool:
-            failed = list(pool.map(lambda run: part(*run), runs))
-    if any(failed):
-        raise MemoryError("no memory for the planes of the forest")
+def _in_parts(part: Callable[[int, int], int], n: int, threads: int) -> list[int]:
+    """Call `part` on runs of whole blocks, one run a thread, and return what it returned."""
+    threads = min(threads, n // ROWS_PER_THREAD)
+    if threads <= 1:
+        return [part(0, n)]
+    step = -(-n // threads // BLOCK) * BLOCK
+    starts = range(0, n, step)
+    with ThreadPoolExecutor(len(starts)) as pool:
+        return list(pool.map(lambda start: part(start, min(start + step, n)), starts))
 
 
-def _at(array: NDArray[Any], offset: int = 0) -> int:
-    return int(array.ctypes.data) + offset * array.itemsize
+def _at(array: NDArray[Any]) -> int:
+    if array.flags.writeable and array.size:
+        # A third of the time of `ctypes.data`, which counts where one row is scored.
+        return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    return int(array.ctypes.data)
 
 
 def _lay_out(program: Program) -> tuple[CForest, dict[str, NDArray[Any]]]:

@@ -1,8 +1,8 @@
 """Numbers for the leaves of a tree, chosen so that few multiplexers compute them.
 
 Below a split only those bits cost a multiplexer in which its leaves differ. So the leaves of every
-part of a tree are given numbers from a subcube (a pattern such as 01**1) of as few free bits as will
-hold them, as a buddy allocator hands out memory.
+part of a tree are given numbers from a subcube (a pattern such as 01**1) of as few free bits as
+will hold them, as a buddy allocator hands out memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def number_leaves(left: Sequence[int], right: Sequence[int]) -> list[int]:
     n = len(left)
     size = _sizes(left, right)
     bits = n.bit_length()
-    return _in_subcubes(left, right, size, bits) if bits <= MOST_BITS else _in_order(left, right, size)
+    return (
+        _in_subcubes(left, right, size, bits) if bits <= MOST_BITS else _in_order(left, right, size)
+    )
 
 
 def _sizes(left: Sequence[int], right: Sequence[int]) -> list[int]:
@@ -52,14 +54,14 @@ def _in_order(left: Sequence[int], right: Sequence[int], size: Sequence[int]) ->
 def _in_subcubes(
     left: Sequence[int], right: Sequence[int], size: Sequence[int], bits: int
 ) -> list[int]:
-    """Sets of numbers are whole numbers with a bit for each member."""
+    """Choose from sets of numbers, each an int with a bit for every member."""
     number = [0] * (len(left) + 1)
 
     def count(part: int) -> int:
         return size[part] if part >= 0 else 1
 
     def take(part: int, free: int, low: bool) -> int:
-        """Number the leaves of a part from `free`; return what is left of it."""
+        """Give the leaves of a part numbers from `free`; return what is left of it."""
         if part < 0:
             number[~part] = _lowest(free) if low else free.bit_length() - 1
             return free ^ 1 << number[~part]

@@ -2,7 +2,7 @@
 
 Each bit of the number of the leaf reached is a function of the answers to the splits, and that
 function is the tree itself: at every split, the bit of the left or of the right side. Equal parts
-are computed once, and leaves are numbered so that many parts are equal (`models.kernels.numbering`).
+are computed once, and leaves are numbered so that many are equal (`models.kernels.numbering`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SLOTS: Final = 1 << 16
 NODE: Final = np.dtype([("scale", "<i4"), ("answer", "<i4"), ("left", "<i4"), ("right", "<i4")])
 """One step of a walk as the kernels read it (`Node` in forest.h)."""
 
-_TREES_AT_ONCE: Final = 8
+_WALKED_TREES: Final = 16
 
 Op = tuple[int, int, int]
 
@@ -70,9 +70,9 @@ class Walk:
     answers
         Bytes that say whether a code goes right, looked up at a node's `answer` plus the code.
     root
-        First node of each tree, filled up to a multiple of eight trees.
+        First node of each tree, filled up to a multiple of 16 trees.
     n_steps
-        Steps of the deepest of each eight trees.
+        Steps of the deepest of each 16 trees.
     """
 
     nodes: NDArray[np.void]
@@ -142,10 +142,10 @@ class Program:
         answers, offset = scales.answers()
         nodes["scale"][:n_splits] = scales.scale_of
         nodes["answer"][:n_splits] = offset
-        groups = -(-n_trees // _TREES_AT_ONCE)
-        root = np.zeros(groups * _TREES_AT_ONCE, dtype=np.int32)
+        groups = -(-n_trees // _WALKED_TREES)
+        root = np.zeros(groups * _WALKED_TREES, dtype=np.int32)
         root[:n_trees] = np.where(forest.leaves > 1, first_split, n_splits + self.leaf_first)
-        depth = np.zeros(groups * _TREES_AT_ONCE, dtype=np.int32)
+        depth = np.zeros(groups * _WALKED_TREES, dtype=np.int32)
         depth[:n_trees] = self._depth
         return Walk(nodes, answers, root, depth.reshape(groups, -1).max(axis=1))
 

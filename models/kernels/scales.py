@@ -35,7 +35,6 @@ SCALE: Final = np.dtype(
         ("first_column", "<i4"),
         ("n_columns", "<i4"),
         ("most_in_cell", "<i4"),
-        ("unused", "<i4"),
     ]
 )
 """One scale as the kernels read it (`Scale` in forest.h)."""
@@ -137,7 +136,7 @@ class Scales:
             self.table[place] = (
                 low, per_unit, feature, len(own), first_cut, first_cell, len(cells) - 2,
                 nan_code, zero_code, first_column, n_columns,
-                int(np.diff(cells & COUNT).max()), 0
+                int(np.diff(cells & COUNT).max()),
             )  # fmt: skip
             all_cuts.append(np.append(own, np.inf))
             all_cells.append(cells)

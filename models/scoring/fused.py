@@ -66,7 +66,7 @@ class _Plan:
     ) -> None:
         self._forest, self._schema, self._prior, self._pairs = forest, schema, prior, pairs
         looked_at = forest.program.scales.table["feature"]
-        self._entities: list[CodedEntity] = []
+        entities: list[CodedEntity] = []
         of_pairs = np.ones(len(looked_at), dtype=bool)
         for columns, row in pairs.groups():
             own = {
@@ -77,9 +77,10 @@ class _Plan:
             scales = np.flatnonzero(np.isin(looked_at, list(own))).astype(np.int32)
             of_pairs[scales] = False
             if len(scales):
-                self._entities.append(self._coded(columns, row, scales))
-        self._scales = np.flatnonzero(of_pairs).astype(np.int32)
-        self._features = [schema.features[place] for place in looked_at[self._scales]]
+                entities.append(self._coded(columns, row, scales))
+        own_scales = np.flatnonzero(of_pairs).astype(np.int32)
+        self._features = [schema.features[place] for place in looked_at[own_scales]]
+        self._coded_pairs = forest.pairs(entities, own_scales)
 
     def score(self, out: FloatArray, start: int, stop: int) -> None:
         """Score the pairs from `start` to `stop` into their places of `out`."""
@@ -91,14 +92,7 @@ class _Plan:
                 if spec.name not in values:
                     found = feature_values(spec.name, columns, self._prior)
                     values[spec.name] = np.ascontiguousarray(found, dtype=np.float64)
-            self._forest.score_pairs(
-                self._entities,
-                at,
-                here.stop - at,
-                self._scales,
-                [values[spec.name] for spec in self._features],
-                out[here],
-            )
+            self._coded_pairs.score(at, [values[spec.name] for spec in self._features], out[here])
 
     def _columns(self, here: slice) -> Mapping[str, FloatArray]:
         """Raw columns of a run of pairs, those that its own features are computed from."""

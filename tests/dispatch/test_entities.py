@@ -9,7 +9,13 @@ from dispatch import DispatchConfig, Dispatcher
 from dispatch.availability import availability
 from dispatch.columns import OfferContext, heading_off_deg, local_clock, raw_columns
 from dispatch.config import BundleRules, CandidateRules
-from dispatch.datasets import SyntheticCity, offers_log, synthetic_snapshot
+from dispatch.datasets import (
+    SyntheticCity,
+    load_sample_offers,
+    load_sample_snapshot,
+    offers_log,
+    synthetic_snapshot,
+)
 from dispatch.domain import MerchantPast, Snapshot
 from dispatch.entities import pair_columns
 from dispatch.pairs import find_pairs
@@ -62,6 +68,23 @@ def test_the_plan_from_tables_is_the_plan_from_the_matrix(
     assert plans[0].offers == plans[1].offers
     naive = [plan.objectives.naive_acceptances for plan in plans]
     assert naive[0] == naive[1]
+
+
+def test_the_slow_exact_evaluator_and_the_kernels_give_the_same_plan_on_the_sample() -> None:
+    """The reference walks every tree for every row of the matrix, one split at a time."""
+    trained = train(
+        load_sample_offers().head(4000), AcceptanceParams(max_trees=60, learning_rate=0.2)
+    )
+
+    class ByReference(ByMatrix):
+        def predict_proba(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+            return self._calibration.apply(self._ensemble.forest.score(self._matrix(columns)))
+
+    snapshot = load_sample_snapshot()
+    fast, slow = (Dispatcher(each).assign(snapshot) for each in (trained, ByReference(trained)))
+    assert fast.offers
+    assert fast.offers == slow.offers
+    assert fast.objectives.naive_acceptances == slow.objectives.naive_acceptances
 
 
 def test_folds_judge_tables_as_they_judge_columns(model: AcceptanceModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from copy import copy
 from dataclasses import replace
 
@@ -49,6 +50,24 @@ def test_pairs_and_matrix_give_the_same_scores_to_the_last_bit(
     scores = score_pairs(backend, model.schema_, model.history_prior_, pairs)
     matrix = model.matrix(pairs.expand())
     np.testing.assert_array_equal(scores, model.ensemble_.forest.score(matrix))
+
+
+def test_scoring_pairs_takes_at_most_64_bytes_a_pair_beyond_input_and_output(
+    model: AcceptanceModel, world: object
+) -> None:
+    """A matrix alone would take over 200; NumPy tells tracemalloc of every array."""
+    if get_backend(None, model.ensemble_).name != "native":
+        pytest.skip("the kernels are not compiled")
+    n_pairs = 300_000
+    pairs = tables_of(world.log, n_pairs)  # type: ignore[attr-defined]
+    model.predict_pairs(pairs.take(np.arange(10)))  # what is made once per model
+    tracemalloc.start()
+    try:
+        probability = model.predict_pairs(pairs)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (peak - probability.nbytes) / n_pairs <= 64
 
 
 def test_a_column_that_may_lack_counts_as_unknown_in_tables_too(
