@@ -7,7 +7,6 @@ import json
 from copy import copy
 from dataclasses import asdict, replace
 from functools import reduce
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,12 @@ from models.errors import FeatureError, NotFittedError
 from models.evaluation import Metric, evaluate_probabilities, group_folds
 from models.features import Columns, FeatureSchema, build_matrix, default_schema
 from models.history import HistoryPrior
-from models.intervals import resample, score_sd
+from models.intervals import (
+    bag_share,
+    grow_bags,
+    probability_interval,
+    resampled_calibrations,
+)
 from models.leakage import leakage_problems
 from models.log import (
     LogSummary,
@@ -59,8 +63,8 @@ class AcceptanceModel:
         which a saved model proves itself when it is loaded.
     city_ensembles_
         Trees that a city adds to the main ensemble, by city; set by `fit`, chosen by `calibrate`.
-    calibration_, fold_calibrations_, calibration_report_
-        Set by `calibrate`.
+    calibration_, fold_calibrations_, bag_calibrations_, calibration_report_
+        Set by `calibrate`; those of the bags are of the main ensemble, on resampled orders.
     metrics_, reliability_, slices_
         Held-out measures and tables set by `train`; empty until then.
     """
@@ -75,6 +79,7 @@ class AcceptanceModel:
     training_: LogSummary
     calibration_: Calibration
     fold_calibrations_: tuple[Calibration, ...]
+    bag_calibrations_: tuple[Calibration, ...]
     calibration_report_: CalibrationReport
     reference_: tuple[FeatureReference, ...]
     metrics_: dict[str, Metric]
@@ -159,9 +164,9 @@ class AcceptanceModel:
     ) -> tuple[FloatArray, FloatArray]:
         """Interval for each probability, two arrays of shape (n,) around `predict_proba`.
 
-        The spread of the bags on the score scale, widened by a fixed factor (`models.intervals`),
-        mapped through the calibration. It speaks of what these features can tell, not of anything
-        about a courier that they leave out.
+        The spread of the bags and of the calibration, widened by a fixed factor
+        (`models.intervals`). It speaks of what these features can tell, not of anything about a
+        courier that they leave out.
 
         Raises
         ------
@@ -178,9 +183,14 @@ class AcceptanceModel:
         if len(self.bag_ensembles_) < 2:
             raise NotFittedError("no intervals: train with n_bags of 2 or more")
         matrix = self.matrix(columns)
-        half = NormalDist().inv_cdf(0.5 + level / 2) * score_sd(self.bag_ensembles_, matrix)
-        score = self._score(matrix)
-        return self.calibration_.apply(score - half), self.calibration_.apply(score + half)
+        return probability_interval(
+            self.calibration_,
+            self.bag_calibrations_,
+            self._score(matrix),
+            np.array([bag.score(matrix) for bag in self.bag_ensembles_]),
+            bag_share(self.training_.rows),
+            level,
+        )
 
     def of_city(self, city: str) -> AcceptanceModel:
         """Return the model as it stands for one city; a city it has no trees for uses the rest."""
@@ -238,7 +248,8 @@ class AcceptanceModel:
             If called before `calibrate`.
         """
         self._need("calibration_")
-        maps = [each.to_json() for each in (self.calibration_, *self.fold_calibrations_)]
+        fitted = (self.calibration_, *self.fold_calibrations_, *self.bag_calibrations_)
+        maps = [each.to_json() for each in fitted]
         settings = json.dumps([asdict(self.history_prior_), maps, sorted(self.city_ensembles_)])
         parts = [self.schema_.sha256.encode(), settings.encode()]
         forests = (each.forest.to_bytes() for each in self.ensembles().values())
@@ -326,15 +337,7 @@ class AcceptanceModel:
         )
         self.ensemble_ = grow(rows, schema, self.params)
         self.fold_ensembles_ = tuple(grow(rows.take(part), schema, self.params) for part in parts)
-        self.bag_ensembles_ = tuple(
-            grow(
-                rows.take(resample(log.orders, self.params.seed, bag)),
-                schema,
-                replace(self.params, seed=self.params.seed + bag + 1),
-                self.ensemble_.n_trees,
-            )
-            for bag in range(self.params.n_bags)
-        )
+        self.bag_ensembles_ = grow_bags(rows, schema, self.params, self.ensemble_.n_trees)
         self.city_ensembles_ = {}
         if self.params.cities and len(log.city_names) > 1:
             scores = np.array([each.score(rows.matrix) for each in self.fold_ensembles_])
@@ -346,7 +349,7 @@ class AcceptanceModel:
         self.reference_ = describe(self.ensemble_, rows.matrix, self.params.seed)
         self.training_ = LogSummary.of(log)
         # A calibration belongs to the ensembles it was fitted on.
-        for name in ("calibration_", "fold_calibrations_", "calibration_report_"):
+        for name in ("calibration_", "fold_calibrations_", "bag_calibrations_"):
             self.__dict__.pop(name, None)
         self.metrics_, self.reliability_, self.slices_ = {}, (), ()
         return self
@@ -371,6 +374,9 @@ class AcceptanceModel:
         self.fold_calibrations_ = tuple(
             method.fit(ensemble.score(matrix[part]), log.accepted[part])
             for ensemble, part in zip(self.fold_ensembles_, parts, strict=True)
+        )
+        self.bag_calibrations_ = resampled_calibrations(
+            method.fit, scores, log.accepted, log.orders, self.params.seed, self.params.n_bags
         )
         self.calibration_report_ = CalibrationReport(chosen, losses)
         self.metrics_, self.reliability_, self.slices_ = {}, (), ()

@@ -85,6 +85,7 @@ def save(model: AcceptanceModel, folder: Path | str) -> None:
     calibration = {
         "main": model.calibration_.to_json(),
         "folds": [each.to_json() for each in model.fold_calibrations_],
+        "bags": [each.to_json() for each in model.bag_calibrations_],
     }
     ensembles = model.ensembles()
     files = {f"{name}.bin": each.forest.to_bytes() for name, each in ensembles.items()}
@@ -164,12 +165,14 @@ def _assemble(
 
 
 def _read_calibrations(model: AcceptanceModel, data: Any) -> None:
-    if not isinstance(data, dict) or data.keys() != {"main", "folds"}:
-        raise ValueError(f"{CALIBRATION}: expected main and folds")
-    if not isinstance(data["folds"], list) or len(data["folds"]) != model.params.n_folds:
-        raise ValueError(f"{CALIBRATION}: expected {model.params.n_folds} folds")
+    if not isinstance(data, dict) or data.keys() != {"main", "folds", "bags"}:
+        raise ValueError(f"{CALIBRATION}: expected main, folds and bags")
+    for name, count in (("folds", model.params.n_folds), ("bags", model.params.n_bags)):
+        if not isinstance(data[name], list) or len(data[name]) != count:
+            raise ValueError(f"{CALIBRATION}: expected {count} {name}")
     model.calibration_ = calibration_from_json(data["main"])
     model.fold_calibrations_ = tuple(map(calibration_from_json, data["folds"]))
+    model.bag_calibrations_ = tuple(map(calibration_from_json, data["bags"]))
 
 
 def _read_ensembles(
