@@ -193,8 +193,8 @@ def main() -> None:
     titles += ("stacked", "Bayes", "stacked gains [90 %]", "gain it was chosen by", "rule", "CPU s")
     print("| " + " | ".join(titles) + " |")
     print("|" + "---|" * len(titles))
-    for name in args.worlds:
-        for seed in args.seeds:
+    for seed in args.seeds:
+        for name in args.worlds:
             judge(name, args.offers, seed)
 
 
