@@ -18,6 +18,7 @@ from models.evaluation import group_folds, split_by_time
 from models.log import OffersLog, read_log
 from models.params import AcceptanceParams
 from models.reliability import Z90
+from models.scoring.mlx import import_mlx
 from models.specialists import out_of_fold
 from models.training import train
 
@@ -99,8 +100,9 @@ def train_with_sets(
     """Train an acceptance model as `models.train` does, then a set scorer on the same offers.
 
     The scorer learns on the oldest offers what to add to log-odds from fold models that have not
-    seen their order, is kept or dropped by the calibration offers, which neither has learned from,
-    and is calibrated on them. `offers` and `stops` are as `models.attention.read_sets` takes them.
+    seen their order. It is kept or dropped by the calibration offers, on which the acceptance model
+    was calibrated but it was not, and then calibrated on them too. `offers` and `stops` are as
+    `models.attention.read_sets` takes them.
 
     Raises
     ------
@@ -109,7 +111,10 @@ def train_with_sets(
     ValueError
         If MLX cannot be imported.
     """
-    return add_sets(train(offers, params), offers, read_sets(offers, stops), set_params, progress)
+    # What can be refused is refused before the long part.
+    import_mlx()
+    sets = read_sets(offers, stops)
+    return add_sets(train(offers, params), offers, sets, set_params, progress)
 
 
 def add_sets(

@@ -21,7 +21,7 @@ from models.attention import (
     save_sets,
     train_with_sets,
 )
-from models.attention.stacking import SetGain, time_parts
+from models.attention.stacking import SetGain, base_log_odds, log_odds, time_parts
 from models.evaluation import log_loss
 
 Array = np.ndarray
@@ -94,6 +94,19 @@ def test_answers_of_later_offers_do_not_reach_what_is_learned(
     assert other.gain != aware.gain
     assert not other.gain.proven or other.scorer is not None
     assert other.scorer is None or other.scorer.losses == aware.scorer.losses
+
+
+def test_the_log_odds_to_add_to_come_from_models_that_have_not_seen_the_order(
+    drawn: DrawnSets, model: AcceptanceModel
+) -> None:
+    """Those of the fold that has are closer to the answers, offer for offer."""
+    log = read_log(drawn.log, model.schema_.raw_names)
+    learned, *_ = time_parts(log, model.params)
+    base = base_log_odds(model, log, learned)[learned]
+    both = sum(log_odds(model.predict_proba_fold(log.columns, fold)) for fold in (0, 1))[learned]
+    sign = np.where(log.accepted[learned], -1.0, 1.0)
+    unseen, seen = (np.logaddexp(0.0, sign * score).mean() for score in (base, both - base))
+    assert seen < unseen - 0.02
 
 
 def test_the_order_of_offers_and_stops_in_the_log_does_not_matter(
