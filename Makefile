@@ -39,7 +39,8 @@ slow: $(READY) ## the long statistical and cross-check runs
 mlx: $(READY) ## the MLX backend and its Metal kernels, compiled with g++ and run on the CPU
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
 		--editable ".[mlx]"
-	$(BIN)/pytest tests/models/metal tests/models/test_scoring_mlx.py -rs
+	$(BIN)/pytest tests/models/metal tests/models/test_scoring_mlx.py tests/models/test_attention.py \
+		tests/models/attention -rs
 
 benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/optimization_engines.py

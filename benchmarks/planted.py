@@ -85,13 +85,20 @@ def planted(n: int, base_rate: float, seed: int, courier_sd: float = 0.5) -> Pla
     frame["courier_id"] = courier
     frame["offered_at"] = pd.Timestamp("2026-03-02", tz="UTC") + pd.to_timedelta(at_s, unit="s")
     frame["accepted"] = accepted
-    return Planted(frame, _bayes(logit, accepted, courier, courier_sd))
+    return Planted(frame, bayes_chance(logit, accepted, courier, np.arange(n), courier_sd))
 
 
-def _bayes(
-    logit: Floats, accepted: NDArray[np.bool_], courier: NDArray[np.int64], sd: float
+def bayes_chance(
+    logit: Floats,
+    accepted: NDArray[np.bool_],
+    courier: NDArray[np.int64],
+    moment: NDArray[np.int64],
+    sd: float,
 ) -> Floats:
-    """Integrate each courier's effect over its posterior from the answers before the offer."""
+    """Integrate each courier's effect over its posterior from the answers before the moment.
+
+    Rows are in time order; those of one moment, which are one courier's, stand together.
+    """
     if sd == 0.0:
         return np.asarray(expit(logit))
     node = np.linspace(-4.0 * sd, 4.0 * sd, NODES)
@@ -101,6 +108,8 @@ def _bayes(
     before = np.cumsum(told, axis=0) - told
     start = np.flatnonzero(np.diff(courier[turn], prepend=-1))
     before -= np.repeat(before[start], np.diff(np.append(start, len(turn))), axis=0)
+    at = np.flatnonzero(np.diff(moment[turn], prepend=-1))
+    before = np.repeat(before[at], np.diff(np.append(at, len(turn))), axis=0)
     weight = before - 0.5 * (node / sd) ** 2
     weight -= logsumexp(weight, axis=1, keepdims=True)
     found = np.empty(len(logit))

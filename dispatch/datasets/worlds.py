@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from dispatch.columns import OfferContext, Trip, local_clock, raw_columns
 from dispatch.datasets.law import PlantedLaw
 from dispatch.datasets.ranges import check_ranges, ranged
 from dispatch.datasets.synthetic import (
@@ -18,11 +17,16 @@ from dispatch.datasets.synthetic import (
     CLOSE_HOUR,
     FLEET,
     OPEN_HOUR,
-    SERVICE_S,
-    TIMEZONE,
     day_start_s,
 )
-from dispatch.datasets.worlds_tables import History, WorldCouriers, WorldOrders, stack, take
+from dispatch.datasets.worlds_tables import (
+    History,
+    WorldCouriers,
+    WorldOrders,
+    measure,
+    stack,
+    take,
+)
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.formulate import NORMAL_ORDER
 from dispatch.tables import KIND_CODE, KINDS, Floats, Ints
@@ -196,17 +200,8 @@ class DrawnWorld:
 
     def _look_at(self, rng: np.random.Generator, who: Ints) -> WorldCouriers:
         """Draw where couriers are and what they carry."""
-        n = len(who)
-        busy = rng.uniform(size=n) < 0.4
-        return WorldCouriers(
-            who=who,
-            kind=self._kind[who],
-            effect=self._effect[who],
-            place_m=rng.normal(0, self._world.radius_m, (2, n)),
-            until_free_s=busy * rng.uniform(0, 900, n),
-            load_orders=busy.astype(np.float64),
-            load_size=busy * rng.choice([1.0, 2.0, 3.0], n),
-            shift_left_s=rng.uniform(2_400, 13_200, n),
+        return WorldCouriers.draw(
+            rng, who, self._kind[who], self._effect[who], self._world.radius_m
         )
 
     def _make_offers(self, rng: np.random.Generator, n: int) -> None:
@@ -281,46 +276,4 @@ class DrawnWorld:
 
     def _raw(self, orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
         """Measure pairs with what is known without a past."""
-        travel, kind, n = GreatCircleTravel(), couriers.kind, len(couriers.who)
-        own_speed, unknown = np.full(n, np.nan), np.full(n, np.nan)
-        service_s = np.full(n, SERVICE_S)
-        start = ANCHOR.points(*couriers.place_m)
-        pickup, dropoff = ANCHOR.points(*orders.pickup_m), ANCHOR.points(*orders.dropoff_m)
-        to_pickup = travel.legs(start, pickup, kind, own_speed)
-        trip = travel.legs(pickup, dropoff, kind, own_speed)
-        hour, weekday = local_clock(orders.now_s, TIMEZONE)
-        return raw_columns(
-            Trip(
-                free_s=orders.now_s + couriers.until_free_s,
-                to_pickup_s=to_pickup.seconds,
-                to_pickup_m=to_pickup.metres,
-                trip_s=trip.seconds,
-                trip_m=trip.metres,
-                direct_s=travel.legs(start, dropoff, kind, own_speed).seconds,
-                ready_s=orders.ready_s,
-                pickup_before_s=service_s,
-                pickup_after_s=service_s,
-                dropoff_before_s=service_s,
-                dropoff_after_s=service_s,
-            ),
-            OfferContext(
-                now_s=orders.now_s,
-                due_s=orders.due_s,
-                pay=orders.pay,
-                value=orders.value,
-                order_size=orders.size,
-                attempt=orders.attempt,
-                load_orders=couriers.load_orders,
-                load_size=couriers.load_size,
-                vehicle=kind.astype(np.float64),
-                shift_end_s=orders.now_s + couriers.shift_left_s,
-                last_offer_s=unknown,
-                courier_offers=unknown,
-                courier_accepted=unknown,
-                hour=hour,
-                weekday=weekday,
-                precipitation_mm_h=orders.rain,
-                temperature_c=orders.warmth,
-                demand_ratio=np.full(n, self._world.n_orders / self._world.n_couriers),
-            ),
-        )
+        return measure(orders, couriers, self._world.n_orders / self._world.n_couriers)

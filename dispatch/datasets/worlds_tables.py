@@ -7,7 +7,10 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatch.columns import OfferContext, Trip, local_clock, raw_columns
+from dispatch.datasets.synthetic import ANCHOR, SERVICE_S, TIMEZONE
 from dispatch.tables import Floats, Ints
+from dispatch.travel import GreatCircleTravel
 
 HISTORY_S: Final = 7 * 86_400.0
 SAME_DAY_S: Final = 43_200.0
@@ -64,6 +67,24 @@ class WorldCouriers:
     load_size: Floats
     shift_left_s: Floats
 
+    @classmethod
+    def draw(
+        cls, rng: np.random.Generator, who: Ints, kind: Ints, effect: Floats, radius_m: float
+    ) -> "WorldCouriers":
+        """Draw where couriers are and what they carry."""
+        n = len(who)
+        busy = rng.uniform(size=n) < 0.4
+        return cls(
+            who=who,
+            kind=kind,
+            effect=effect,
+            place_m=rng.normal(0, radius_m, (2, n)),
+            until_free_s=busy * rng.uniform(0, 900, n),
+            load_orders=busy.astype(np.float64),
+            load_size=busy * rng.choice([1.0, 2.0, 3.0], n),
+            shift_left_s=rng.uniform(2_400, 13_200, n),
+        )
+
 
 _Table = TypeVar("_Table", WorldOrders, WorldCouriers)
 
@@ -102,3 +123,50 @@ class History:
             "courier_accepted": (self.taken[end] - self.taken[first]).astype(np.float64),
             "since_offer_s": np.where(since_s < SAME_DAY_S, since_s, np.nan),
         }
+
+
+def measure(orders: WorldOrders, couriers: WorldCouriers, demand_ratio: float) -> dict[str, Floats]:
+    """Measure pairs, shape (n,), in raw columns with what is known without a past."""
+    travel, kind, n = GreatCircleTravel(), couriers.kind, len(couriers.who)
+    own_speed, unknown = np.full(n, np.nan), np.full(n, np.nan)
+    service_s = np.full(n, SERVICE_S)
+    start = ANCHOR.points(*couriers.place_m)
+    pickup, dropoff = ANCHOR.points(*orders.pickup_m), ANCHOR.points(*orders.dropoff_m)
+    to_pickup = travel.legs(start, pickup, kind, own_speed)
+    trip = travel.legs(pickup, dropoff, kind, own_speed)
+    hour, weekday = local_clock(orders.now_s, TIMEZONE)
+    return raw_columns(
+        Trip(
+            free_s=orders.now_s + couriers.until_free_s,
+            to_pickup_s=to_pickup.seconds,
+            to_pickup_m=to_pickup.metres,
+            trip_s=trip.seconds,
+            trip_m=trip.metres,
+            direct_s=travel.legs(start, dropoff, kind, own_speed).seconds,
+            ready_s=orders.ready_s,
+            pickup_before_s=service_s,
+            pickup_after_s=service_s,
+            dropoff_before_s=service_s,
+            dropoff_after_s=service_s,
+        ),
+        OfferContext(
+            now_s=orders.now_s,
+            due_s=orders.due_s,
+            pay=orders.pay,
+            value=orders.value,
+            order_size=orders.size,
+            attempt=orders.attempt,
+            load_orders=couriers.load_orders,
+            load_size=couriers.load_size,
+            vehicle=kind.astype(np.float64),
+            shift_end_s=orders.now_s + couriers.shift_left_s,
+            last_offer_s=unknown,
+            courier_offers=unknown,
+            courier_accepted=unknown,
+            hour=hour,
+            weekday=weekday,
+            precipitation_mm_h=orders.rain,
+            temperature_c=orders.warmth,
+            demand_ratio=np.full(n, demand_ratio),
+        ),
+    )

@@ -37,7 +37,7 @@ class MLXBackend:
     name = "mlx"
 
     def __init__(self, forest: Forest) -> None:
-        self._mx = _import_mlx()
+        self._mx = import_mlx()
         self.device = device(self._mx)
         self._forest = MaskForest(forest)
         self._runner: Runner
@@ -99,11 +99,18 @@ def launcher(mx: ModuleType) -> Execute:
     return execute
 
 
-def _import_mlx() -> ModuleType:
+def import_mlx() -> ModuleType:
+    """Import `mlx.core`.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be, with what to install.
+    """
     try:
         import mlx.core as mx
     except ImportError as error:
         raise ValueError(
-            f"the mlx backend cannot be used here ({error}); install courier-dispatch[mlx]"
+            f"MLX cannot be used here ({error}); install courier-dispatch[mlx]"
         ) from error
     return mx  # type: ignore[no-any-return, unused-ignore]

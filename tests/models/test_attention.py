@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from models.attention.network import attend_here
 from models.kernels.attention import (
     SHARED_BYTES,
     AttentionShape,
@@ -76,6 +77,17 @@ def test_operations_equal_mlx_and_the_reference(
     np.testing.assert_allclose(
         np.asarray(found), np.asarray(by_mlx.astype(mx.float32)), rtol=error, atol=error
     )
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_whatever_this_machine_attends_with_equals_the_reference(mx: ModuleType, kind: str) -> None:
+    """The kernel itself where there is Metal or CUDA."""
+    q, k, v = (mx.array(each).astype(getattr(mx, kind)) for each in draw(3, 10, 2, 5, 300, 64))
+    lengths = np.array([3, 64, 300], dtype=np.uint32)
+    found = attend_here(mx)(q, k, v, lengths, scale=0.125, causal=True)
+    rounded = [np.asarray(each.astype(mx.float32)) for each in (q, k, v)]
+    expected = attend_slowly(*rounded, lengths, scale=0.125, causal=True)
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("causal", [False, True])

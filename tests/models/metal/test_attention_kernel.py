@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.attention import OfferSets, SetParams, SetScorer
+from models.attention.network import attend_with, initial
+from models.attention.tokens import Encoder
 from models.kernels.attention import attend_slowly, attention_launch
 from models.kernels.launch import Launch
 
@@ -179,7 +182,7 @@ def swap(right: str, wrong: str) -> Callable[[str], str]:
         ),
         pytest.param(
             swap("length > hidden ? length - hidden : 0", "row + 1"),
-            id="the cache's offset lost: query r sees r + 1 keys (the withdrawn kernels)",
+            id="the cache's offset lost: query r sees r + 1 keys",
         ),
         pytest.param(swap("sum * kept + share", "sum + share"), id="sum not scaled down"),
         pytest.param(swap("mean[o] * kept", "mean[o]"), id="mean not scaled down"),
@@ -222,6 +225,20 @@ def test_a_fault_seeded_in_the_attention_kernel_is_caught(
     assert caught
 
 
+@pytest.mark.parametrize("n_keys", LENGTHS)
+def test_the_withdrawn_kernels_fault_shows_in_every_cache_of_more_than_one_key(
+    harness: ModuleType, kernels: Path, n_keys: int
+) -> None:
+    """They take the number of queries for that of keys: how many there are, where a head begins."""
+    fault = swap("n_keys = keys_shape[2]", "n_keys = queries_shape[2]")
+    metal = harness.MetalOnCPU(kernels, schedules=(0,), change=fault)
+    q, k, v = draw(1, 16, 8, 1, n_keys, 64)
+    taken = np.array([1], dtype=np.uint32)
+    found = metal(attention_launch(q, k, v, taken, scale=0.125, causal=True, target="metal"))
+    error = np.abs(found - attend_slowly(q, k, v, whole(k), scale=0.125, causal=True)).max()
+    assert error < TOLERANCE if n_keys == 1 else error > 1.0
+
+
 def test_each_key_and_value_is_read_once_for_all_the_query_heads_that_share_it(
     metal: Callable[[Launch], Array],
 ) -> None:
@@ -232,3 +249,33 @@ def test_each_key_and_value_is_read_once_for_all_the_query_heads_that_share_it(
     source = source.replace("uint32_t key =", "++loads; uint32_t key =")
     source = source.replace("sum > 0.0f ? mean[o] / sum : 0.0f", "float(loads)")
     assert metal(replace(launch, source=source)).sum() == k.size + v.size
+
+
+def test_the_set_scorer_gives_the_same_log_odds_through_the_kernel(
+    metal: Callable[[Launch], Array],
+) -> None:
+    """Moments of every size, weights as drawn; the last layer, which begins at zero, filled up."""
+    import mlx.core as mx
+
+    rng = np.random.default_rng(4)
+    moment = np.sort(rng.integers(40, size=90))
+    sets = OfferSets(
+        np.unique(moment, return_inverse=True)[1].astype(np.int64),
+        rng.normal(0, 2_000, (90, 4)),
+        np.sort(rng.integers(20, size=50)),
+        rng.normal(0, 2_000, (50, 2)),
+    )
+    matrix, params = rng.normal(size=(90, 3)), SetParams()
+    encoder = Encoder.fit(matrix)
+    weights = dict(initial(params, encoder.width, rng))
+    weights["out"] = rng.normal(size=weights["out"].shape).astype(np.float32)
+    scorer = SetScorer(params, encoder, weights)
+    by_kernel = attend_with(lambda launch: mx.array(metal(_plain(launch))), "metal")
+    found = scorer.score(matrix, sets, by_kernel)
+    np.testing.assert_allclose(found, scorer.score(matrix, sets), rtol=0, atol=1e-5)
+    assert np.ptp(found) > 0.1
+
+
+def _plain(launch: Launch) -> Launch:
+    """Inputs as NumPy holds them, worked out before the harness traces."""
+    return replace(launch, inputs={name: np.array(a) for name, a in launch.inputs.items()})

@@ -125,6 +125,21 @@ def test_shapes_scalars_and_types_reach_the_kernel_as_mlx_hands_them_over(metal:
             "writes other bytes",
         ),
         (
+            "missing barrier before a simdgroup that runs ahead writes",
+            f"""
+            uint i = thread_position_in_grid.x;
+            uint tid = thread_index_in_threadgroup;
+            threadgroup float held[256];
+            held[tid] = x[i];
+            {BARRIER}
+            float sum = simd_sum(held[(tid + 64) % threads_per_threadgroup.x]);
+            held[tid] = 0.0f;
+            {BARRIER}
+            out[i] = sum + held[tid];
+            """,
+            "writes other bytes",
+        ),
+        (
             "divergent barrier",
             f"uint i = thread_position_in_grid.x; if (i % 7 == 0) {{ {BARRIER} }} out[i] = x[i];",
             "barrier not reached by all threads",
