@@ -60,7 +60,11 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A snapshot ready to be decided on; no bundles: pairs are added up."""
+    """A snapshot ready to be decided on; no bundles: pairs are added up.
+
+    `bonus` is what offering an order to each courier is worth besides, in the weighted sum, shape
+    (m,); None where no courier is favoured.
+    """
 
     snapshot: Snapshot
     tables: Tables
@@ -70,6 +74,7 @@ class Prepared:
     columns: PairColumns
     costs: Costs
     bundles: ScoredBundles | None
+    bonus: Floats | None = None
 
 
 def prepare(
