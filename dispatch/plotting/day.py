@@ -40,14 +40,16 @@ def plot_timeline(log: DayLog, ax: Axes) -> Axes:
     at_s = np.array([e.at_s for e in log.events])
     lines = (
         ("couriers online", GREY, "-", _steps(log, (Kind.LOGGED_ON,), _OFF)),
-        ("couriers busy", GREY, ":", _busy(log)),
+        ("couriers busy", BLUE, "-", _busy(log)),
         ("orders on their way", GREEN, "-", _steps(log, (Kind.ACCEPTED,), (Kind.DELIVERED,))),
         ("orders waiting", ORANGE, "-", _steps(log, (Kind.PLACED,), _CLOSED)),
     )
     start = log.day.start_at.astimezone(ZoneInfo(log.day.timezone))
     clock_h = start.hour + start.minute / 60 + (at_s - start.timestamp()) / 3600
     for label, colour, style, count in lines:
-        ax.step(clock_h, count, where="post", color=colour, linestyle=style, label=label)
+        ax.step(
+            clock_h, count, where="post", color=colour, linestyle=style, label=label, linewidth=1.1
+        )
     ax.set_xlabel(f"hour of the day ({log.day.timezone})")
     ax.set_title("The day by the clock", fontsize=10)
     ax.set_ylim(bottom=0)
@@ -83,6 +85,8 @@ def plot_ledger(couriers: pd.DataFrame, ax: Axes) -> Axes:
     even = evenness(rate)
     ax.bar(np.arange(len(rate)), rate, width=1.0, color=BLUE, edgecolor="white", linewidth=0.3)
     ax.axhline(even.mean, color=ORANGE, linewidth=1.2)
+    ax.set_xlim(-0.5, max(len(rate) - 0.5, 0.5))
+    ax.set_xticks([])
     ax.set_xlabel("couriers, from the least to the most")
     ax.set_ylabel("earnings per hour online")
     ax.set_title(
@@ -94,11 +98,11 @@ def plot_ledger(couriers: pd.DataFrame, ax: Axes) -> Axes:
 
 
 def busiest_s(log: DayLog) -> float:
-    """Return the decision with most orders waiting, epoch seconds (the first of several)."""
-    decided = [e for e in log.events if e.kind is Kind.DECIDED]
-    if not decided:
+    """Return when most orders were placed and not yet at the door, epoch seconds (the first)."""
+    if not log.events:
         return log.day.start_at.timestamp()
-    return max(decided, key=lambda e: e.value).at_s
+    open_orders = _steps(log, (Kind.PLACED,), (Kind.DELIVERED, Kind.CANCELLED))
+    return log.events[int(np.argmax(open_orders))].at_s
 
 
 def plot_moment(log: DayLog, at_s: float, ax: Axes) -> Axes:

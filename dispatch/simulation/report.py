@@ -41,7 +41,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 td, th { padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #e5e5e5; text-align: right; }
 td:first-child, th:first-child { text-align: left; } th { font-weight: 600; }
 .better { color: #1b6e3c; } .worse { color: #a33c00; }
-.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 1rem; }
+.grid { margin-top: 1.5rem; align-items: start; display: grid;
+  grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 1rem; }
 img { width: 100%; height: auto; } pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
 </style></head><body>
 <h1>$title</h1><p class="sub">$subtitle</p>
@@ -84,8 +85,7 @@ def run_report(log: DayLog, spec: RunSpec) -> str:
     body = [
         _table(("", "value"), rows),
         f'<div class="grid">{"".join(pictures)}</div>',
-        "<h2>What was run</h2>",
-        f"<pre>{escape(spec.to_json())}</pre>",
+        f"<details><summary>What was run</summary><pre>{escape(spec.to_json())}</pre></details>",
     ]
     count = f"{len(log.day.orders):,} orders, {len(log.day.shifts):,} couriers"
     return _PAGE.substitute(
@@ -112,27 +112,14 @@ def comparison_report(
             ],
         )
     ]
-    labels = {name: (label, form) for label, name, form in _KEY}
+    labels = {
+        name: (label, form.replace(":,", ":+,").replace(":.", ":+.")) for label, name, form in _KEY
+    }
     for policy in others:
         body.append(f"<h2>{escape(policy)} less {escape(base)}</h2>")
-        body.append(
-            _table(
-                ("", "difference", f"{LEVEL:.0%} interval", "wins", "losses", "ties"),
-                [
-                    (
-                        labels[d.metric][0],
-                        _judged(d, labels[d.metric][1]),
-                        f"{_shown(d.low, labels[d.metric][1])} to "
-                        f"{_shown(d.high, labels[d.metric][1])}",
-                        str(d.wins),
-                        str(d.losses),
-                        str(d.ties),
-                    )
-                    for d in differences
-                    if d.policy == policy and d.metric in labels
-                ],
-            )
-        )
+        head = ("", "difference", f"{LEVEL:.0%} interval", "wins", "losses", "ties")
+        mine = [d for d in differences if d.policy == policy and d.metric in labels]
+        body.append(_table(head, [_row(d, *labels[d.metric]) for d in mine]))
     body.append('<div class="grid">')
     body.append(_picture(lambda ax: _plot_excess(excess, ax)))
     body.append(_picture(lambda ax: _plot_trade(comparison, ax)))
@@ -187,6 +174,11 @@ def _mean(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
 
 def _shown(value: float | None, form: str) -> str:
     return "-" if value is None or np.isnan(value) else form.format(value)
+
+
+def _row(d: PairedDifference, label: str, form: str) -> tuple[str, ...]:
+    interval = f"{_shown(d.low, form)} to {_shown(d.high, form)}"
+    return label, _judged(d, form), interval, str(d.wins), str(d.losses), str(d.ties)
 
 
 def _judged(d: PairedDifference, form: str) -> str:
