@@ -1,7 +1,7 @@
 """Fairness over whole synthetic days: the explicit term, the online bias, and twins.
 
-python -m benchmarks.day_fairness curves    # Gini against penalised excess
-python -m benchmarks.day_fairness tax       # the agreeable-courier tax
+python benchmarks/day_fairness.py curves    # Gini against penalised excess
+python benchmarks/day_fairness.py tax       # the agreeable-courier tax
 """
 
 import sys

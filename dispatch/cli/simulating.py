@@ -22,7 +22,7 @@ from dispatch.simulation import runs
 from dispatch.simulation.compare import LEVEL, PairedDifference, compare
 from dispatch.simulation.environment import DayLog
 from dispatch.simulation.logit import LogitBehaviour
-from dispatch.simulation.measures import orders_table, summarise
+from dispatch.simulation.measures import HEADLINES, orders_table, summarise
 from dispatch.simulation.spec import CourierRules, RunSpec, Source, load_policy, parse_source
 
 
@@ -55,11 +55,12 @@ def simulate(
     if as_json:
         typer.echo(json.dumps(metrics, indent=1))
         return
-    table = Table(title=f"{log.day.name}: policy {rules.name}")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in runs.flat(metrics):
-        table.add_row(name, "-" if value is None else f"{value:,.4g}")
+    table = Table(title=f"{log.day.name}: policy {rules.name}", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    found = dict(runs.flat(metrics))
+    for label, name, form in HEADLINES:
+        table.add_row(label, "-" if found[name] is None else form.format(found[name]))
     Console(file=sys.stdout).print(table)
     wall = runs.timings(log.timings).get("wall_s", {})
     if wall:

@@ -116,8 +116,11 @@ def plot_moment(log: DayLog, at_s: float, ax: Axes) -> Axes:
             order = orders[event.order_id]
             stop = order.pickup if event.kind is Kind.PICKED_UP else order.dropoff
             routes.setdefault(event.courier_id, []).append(stop.location)
+    every = [o.pickup.location for o in log.day.orders]
+    ax.scatter([p.lon for p in every], [p.lat for p in every], s=6, color="#dddddd", zorder=0)
     for route in routes.values():
         ax.plot([p.lon for p in route], [p.lat for p in route], color="#9bb7d4", linewidth=0.8)
+        ax.scatter([p.lon for p in route[1:]], [p.lat for p in route[1:]], s=7, color="#9bb7d4")
     for label, marker, colour, places in (
         ("courier at the last stop", "o", "#444444", [place[name] for name in online]),
         ("waiting: pickup", "^", ORANGE, [orders[n].pickup.location for n in waiting]),
@@ -125,9 +128,9 @@ def plot_moment(log: DayLog, at_s: float, ax: Axes) -> Axes:
     ):
         lon, lat = [p.lon for p in places], [p.lat for p in places]
         ax.scatter(lon, lat, s=16, marker=marker, color=colour, label=label, zorder=3)
-    lats = [o.pickup.location.lat for o in orders.values()]
-    if lats:
-        ax.set_aspect(1 / max(math.cos(math.radians(sum(lats) / len(lats))), 0.01))
+    if every:
+        mean = sum(p.lat for p in every) / len(every)
+        ax.set_aspect(1 / max(math.cos(math.radians(mean)), 0.01))
     clock = datetime.fromtimestamp(at_s, ZoneInfo(log.day.timezone))
     ax.set_title(
         f"{clock:%H:%M}: {len(waiting)} orders waiting, {len(theirs)} on their way, "

@@ -25,7 +25,7 @@ from dispatch.plotting.day import (
 )
 from dispatch.simulation.compare import BETTER_LOW, LEVEL, Comparison, PairedDifference
 from dispatch.simulation.environment import DayLog
-from dispatch.simulation.measures import couriers_table, orders_table, summarise
+from dispatch.simulation.measures import HEADLINES, couriers_table, orders_table, summarise
 from dispatch.simulation.runs import flat
 from dispatch.simulation.spec import RunSpec
 
@@ -50,31 +50,13 @@ $body
 </body></html>
 """)
 
-_KEY = (
-    ("orders delivered", "orders.delivered", "{:,.0f}"),
-    ("undelivered", "orders.undelivered_share", "{:.2%}"),
-    ("click to door, mean min", "orders.click_to_door_min.mean", "{:.2f}"),
-    ("click to door, 90th percentile min", "orders.click_to_door_min.p90", "{:.2f}"),
-    ("excess over unavoidable, penalised, min", "orders.penalised_excess_min", "{:.2f}"),
-    ("ready to pickup, mean min", "orders.ready_to_pickup_min.mean", "{:.2f}"),
-    ("later than promised", "orders.late_share", "{:.2%}"),
-    ("offers per order", "offers.per_order", "{:.2f}"),
-    ("offers accepted", "offers.acceptance_rate", "{:.1%}"),
-    ("couriers online", "couriers.online", "{:,.0f}"),
-    ("time busy of time online", "couriers.busy_share", "{:.1%}"),
-    ("ridden, km", "couriers.ridden_km", "{:,.0f}"),
-    ("Gini of orders per hour online", "fairness.orders_per_online_h.gini", "{:.3f}"),
-    ("Gini of earnings per hour online", "fairness.earnings_per_online_h.gini", "{:.3f}"),
-    ("couriers with nothing", "fairness.orders_per_online_h.nothing", "{:,.0f}"),
-    ("decisions", "decisions.made", "{:,.0f}"),
-)
 _COLOURS = (GREY, BLUE, ORANGE, GREEN, "#7a4f9e", "#8c6d31")
 
 
 def run_report(log: DayLog, spec: RunSpec) -> str:
     """Write a run as one HTML page."""
     metrics = dict(flat(summarise(log)))
-    rows = [(label, _shown(metrics[name], form)) for label, name, form in _KEY]
+    rows = [(label, _shown(metrics[name], form)) for label, name, form in HEADLINES]
     orders, couriers = orders_table(log), couriers_table(log)
     pictures = [
         _picture(lambda ax: plot_click_to_door(orders, ax)),
@@ -107,13 +89,14 @@ def comparison_report(
             ("mean over pairs", *comparison.values),
             [
                 (label, *(_shown(_mean(v[name]), form) for v in comparison.values.values()))
-                for label, name, form in _KEY
+                for label, name, form in HEADLINES
                 if name in BETTER_LOW
             ],
         )
     ]
     labels = {
-        name: (label, form.replace(":,", ":+,").replace(":.", ":+.")) for label, name, form in _KEY
+        name: (label, form.replace(":,", ":+,").replace(":.", ":+."))
+        for label, name, form in HEADLINES
     }
     for policy in others:
         body.append(f"<h2>{escape(policy)} less {escape(base)}</h2>")
