@@ -12,6 +12,7 @@ from dispatch.cli.options import (
     SOURCE_HELP,
     AcceptanceRate,
     ConfigFile,
+    CouriersFile,
     DeadlineMs,
     JsonFlag,
     LenientFlag,
@@ -195,6 +196,7 @@ def simulate(
     policy: Annotated[
         str, typer.Option("--policy", "-p", help="A policy by name, or its TOML.")
     ] = "default",
+    couriers: CouriersFile = None,
     acceptance: AcceptanceRate = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run.")] = None,
@@ -205,6 +207,7 @@ def simulate(
     import_module("dispatch.cli.simulating").simulate(
         source,
         policy=policy,
+        couriers=couriers,
         acceptance=acceptance,
         seed=seed,
         out=out,
@@ -221,6 +224,7 @@ def compare(
         list[str],
         typer.Option("--policy", "-p", help="Policies by name or TOML; others less the first."),
     ],
+    couriers: CouriersFile = None,
     acceptance: AcceptanceRate = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=1000, help="Of each source; a synthetic day each.")
@@ -233,6 +237,7 @@ def compare(
     import_module("dispatch.cli.simulating").compare_policies(
         sources,
         policies=policies,
+        couriers=couriers,
         acceptance=acceptance,
         seeds=seeds,
         out=out,

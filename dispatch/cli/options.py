@@ -31,13 +31,15 @@ SOURCE_HELP = (
     "instance or Colombian city-day."
 )
 SourceText = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+CouriersFile = Annotated[
+    Path | None, typer.Option(help="How couriers behave, as TOML; without: they accept at once.")
+]
 AcceptanceRate = Annotated[
     float | None,
     typer.Option(
         min=0.01,
         max=0.99,
-        help="Couriers choose by a logit, accepting this share of a day's offers on average; "
-        "without: everybody accepts at once.",
+        help="Couriers choose by a logit, accepting this share of a day's offers on average.",
     ),
 ]
 ReportFile = Annotated[Path | None, typer.Option(help="Write a report as one HTML page.")]

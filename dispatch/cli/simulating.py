@@ -21,15 +21,22 @@ from dispatch.errors import InvalidInputError, Problem
 from dispatch.simulation import runs
 from dispatch.simulation.compare import LEVEL, PairedDifference, compare
 from dispatch.simulation.environment import DayLog
-from dispatch.simulation.logit import LogitBehaviour
 from dispatch.simulation.measures import HEADLINES, orders_table, summarise
-from dispatch.simulation.spec import CourierRules, RunSpec, Source, load_policy, parse_source
+from dispatch.simulation.spec import (
+    CourierRules,
+    RunSpec,
+    Source,
+    load_couriers,
+    load_policy,
+    parse_source,
+)
 
 
 def simulate(
     source: str,
     *,
     policy: str,
+    couriers: Path | None,
     acceptance: float | None,
     seed: int,
     out: Path | None,
@@ -40,8 +47,8 @@ def simulate(
     day = parse_source(source)
     rules = load_policy(policy)
     with _bar("tuning couriers") as advance:
-        couriers = _couriers(day, acceptance, advance)
-    spec = RunSpec(day, rules, couriers, seed)
+        behaviour = _couriers(day, couriers, acceptance, advance)
+    spec = RunSpec(day, rules, behaviour, seed)
     with _bar("orders settled") as advance:
         log = runs.live(spec, advance)
     if out is not None:
@@ -71,6 +78,7 @@ def compare_policies(
     sources: Sequence[str],
     *,
     policies: Sequence[str],
+    couriers: Path | None,
     acceptance: float | None,
     seeds: int,
     out: Path | None,
@@ -89,9 +97,9 @@ def compare_policies(
         for seed in range(seeds)
     ]
     with _bar("tuning couriers") as advance:
-        couriers = _couriers(days[0].source, acceptance, advance)
+        behaviour = _couriers(days[0].source, couriers, acceptance, advance)
     specs = {
-        name: [replace(day, policy=policy, couriers=couriers) for day in days]
+        name: [replace(day, policy=policy, couriers=behaviour) for day in days]
         for name, policy in rules.items()
     }
     excess: dict[str, list[pd.Series[float]]] = defaultdict(list)
@@ -138,11 +146,15 @@ def replay(folder: Path, other: Path | None) -> None:
 
 
 def _couriers(
-    source: Source, acceptance: float | None, progress: Callable[[int, int], None]
+    source: Source,
+    file: Path | None,
+    acceptance: float | None,
+    progress: Callable[[int, int], None],
 ) -> CourierRules:
+    rules = CourierRules() if file is None else load_couriers(str(file))
     if acceptance is None:
-        return CourierRules()
-    return CourierRules("logit", runs.tune_couriers(source, LogitBehaviour(), acceptance, progress))
+        return rules
+    return CourierRules("logit", runs.tune_couriers(source, rules.logit, acceptance, progress))
 
 
 def _show(differences: Sequence[PairedDifference], base: str, pairs: int) -> None:

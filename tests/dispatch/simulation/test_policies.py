@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dispatch import DispatchConfig, Dispatcher
@@ -12,6 +13,7 @@ from dispatch.config import BundleRules
 from dispatch.domain import PastWork, Snapshot
 from dispatch.simulation import (
     AlwaysAccept,
+    Answer,
     BackToPickups,
     Commitment,
     Constant,
@@ -21,6 +23,7 @@ from dispatch.simulation import (
     Kind,
     OnEvents,
     Policy,
+    Question,
     RollingHorizon,
     UrgentFirst,
 )
@@ -89,6 +92,22 @@ def test_events_bring_decisions_on_multiples_of_the_gap(
     offered = {e.order_id: (e.at_s - start_s) / 60 for e in log.events if e.kind is Kind.OFFERED}
     # placed at 5, 6 and 30
     assert offered == pytest.approx({"a": 6, "b": 6, "c": 30})
+
+
+def test_answers_given_at_once_wait_for_the_next_multiple_of_the_gap(
+    tiny_day: Day, rolling: Callable[..., Policy]
+) -> None:
+    class Never(AlwaysAccept):
+        def answer(self, question: Question, rng: np.random.Generator) -> Answer:  # noqa: ARG002
+            return Answer(accepted=False)
+
+    policy = rolling(tiny_day, commitment=Commitment(late=False))
+    policy = replace(policy, when=OnEvents(gap_s=90, period_s=3600))
+    log = Environment(tiny_day, policy, Never()).run()
+    start_s = tiny_day.start_at.timestamp()
+    offered = [(e.at_s - start_s) / 60 for e in log.events if e.kind is Kind.OFFERED]
+    # both refuse a and b, at 6 and at 7.5, and c, at 30 and at 31.5
+    assert offered == pytest.approx([6, 6, 7.5, 7.5, 30, 31.5])
 
 
 def test_urgency_raises_priority_with_the_wait_to_ten_at_most(fork: Snapshot) -> None:

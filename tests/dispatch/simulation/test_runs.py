@@ -29,6 +29,7 @@ from dispatch.simulation.spec import (
     PolicyRules,
     RunSpec,
     Source,
+    load_couriers,
     load_policy,
     parse_source,
 )
@@ -105,6 +106,19 @@ def test_policies_come_by_name_or_from_toml(tmp_path: Path) -> None:
         load_policy(str(file))
     with pytest.raises(InvalidInputError, match="one of default"):
         load_policy("no-such-policy")
+
+
+def test_couriers_come_from_toml(tmp_path: Path) -> None:
+    file = tmp_path / "couriers.toml"
+    file.write_text('kind = "logit"\n[logit]\npatience_s = 1800\n')
+    rules = load_couriers(str(file))
+    assert (rules.kind, rules.logit.patience_s) == ("logit", 1800)
+    file.write_text("[logit]\nignored = 2\n")
+    with pytest.raises(InvalidInputError, match="ignored"):
+        load_couriers(str(file))
+    file.write_text("kind = ")
+    with pytest.raises(InvalidInputError, match="is not TOML"):
+        load_couriers(str(file))
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))
