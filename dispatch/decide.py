@@ -7,7 +7,7 @@ import numpy as np
 
 from dispatch.config import DispatchConfig
 from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
-from dispatch.formulate import expected_time_s, formulate, formulate_bundles, padded
+from dispatch.formulate import BONUS, expected_time_s, formulate, formulate_bundles, padded
 from dispatch.frontier import Choice, Progress, Traced, trace
 from dispatch.notions import NOTIONS, account_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
@@ -184,6 +184,8 @@ def decide(
         No plan over these candidates meets the bound asked for.
     """
     weights = _weights_at(point, config)
+    if ready.bonus is not None:
+        weights[BONUS] = 1.0
     tries = _Tries(point)
     while True:
         with watch.stage("problem"):
@@ -264,8 +266,10 @@ def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> Assig
     tables, pairs, costs = ready.tables, ready.pairs, ready.costs
     account = account_of(tables, ready.free, config)
     if ready.bundles is None:
-        return formulate(tables, pairs, costs, account, config, single)
-    return formulate_bundles(tables, pairs, costs, ready.bundles, account, config)
+        return formulate(tables, pairs, costs, account, config, single, ready.bonus)
+    return formulate_bundles(
+        tables, pairs, costs, ready.bundles, account, config, ready.bonus
+    )
 
 
 def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:
@@ -316,7 +320,9 @@ def _report(
         bound=bound,
         gap=0.0 if proven else gap,
         bound_scope="over these candidates" if cut else "over all feasible pairs",
-        weights={name: used[name] * PER_SECOND[name] for name in PER_SECOND},
+        weights={
+            term.name: used[term.name] * PER_SECOND.get(term.name, 1.0) for term in problem.terms
+        },
         operating_point=tries.point.kind,
         orders=int((~ready.tables.orders.locked).sum()),
         couriers=len(ready.tables.couriers),

@@ -20,6 +20,7 @@ from optimization import (
 
 NORMAL_ORDER = 1000  # coverage price of leaving one order of priority 1
 MOST_ORDERS = 3  # in one bundle
+BONUS = "courier_bonus"  # the term of favoured couriers; its weight is always 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +115,17 @@ def lateness(door_in_s: Floats, due_in_s: Floats) -> Floats:
     return np.fmax(door_in_s - due_in_s, 0.0) * ~np.isnan(due_in_s)
 
 
+def bonus_terms(bonus: Floats | None, courier: Ints, count: Ints, max_orders: Ints) -> list[Term]:
+    """Build the term of favoured couriers, if there are any: less per order offered to them.
+
+    `bonus` has shape (m,), `courier` and `count`, a column's courier and orders, shape (k,).
+    """
+    if bonus is None:
+        return []
+    column = np.rint(-1000 * bonus[courier] * count).astype(np.int64)
+    return [Term.linear(BONUS, "of the weighted sum", 1000, column, max_orders)]
+
+
 def formulate(
     tables: Tables,
     pairs: CandidatePairs,
@@ -121,6 +133,7 @@ def formulate(
     account: Account,
     config: DispatchConfig,
     single: Ints,
+    bonus: Floats | None = None,
 ) -> AssignmentProblem:
     """Build the problem of adding up single pairs.
 
@@ -130,6 +143,8 @@ def formulate(
         The couriers' work so far, of the kind that fairness is about.
     single
         Courier rows that may take one order only, because a joint trip of theirs was infeasible.
+    bonus
+        What offering an order to each courier is worth besides, shape (m,), if anything.
     """
     orders, couriers = tables.orders, tables.couriers
     m = len(couriers)
@@ -167,6 +182,7 @@ def formulate(
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
             spread,
+            *bonus_terms(bonus, pairs.courier, np.ones(len(pairs), np.int64), max_orders),
         ),
         works=works,
     )
@@ -179,6 +195,7 @@ def formulate_bundles(
     scored: ScoredBundles,
     account: Account,
     config: DispatchConfig,
+    bonus: Floats | None = None,
 ) -> AssignmentProblem:
     """Build the problem of one column per courier: every candidate pair alone, then the bundles.
 
@@ -234,6 +251,7 @@ def formulate_bundles(
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
             spread,
+            *bonus_terms(bonus, courier, count, max_orders),
         ),
         one_column_per_courier=True,
         works=works,

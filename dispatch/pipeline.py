@@ -1,7 +1,10 @@
 """`Dispatcher.assign`: the only way from a snapshot to a plan."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from dispatch.check import require_sound
 from dispatch.config import DispatchConfig, FairnessRules, FrontierMethod
@@ -63,6 +66,7 @@ class Dispatcher:
         include_frontier: bool = False,
         fairness: FairnessRules | None = None,
         method: FrontierMethod | None = None,
+        courier_bonus: Mapping[str, float] | None = None,
     ) -> Plan:
         """Decide one snapshot and return a plan that has passed both checks.
 
@@ -79,6 +83,10 @@ class Dispatcher:
         fairness, method
             What fairness is about and how a frontier is found, where not as configured; the plan's
             configuration hash is that of the configuration so changed.
+        courier_bonus
+            What offering an order to a courier is worth besides, by id, in the unit of the
+            weighted sum (an expected acceptance at weight 1): the hand of a policy that balances
+            work from outside. Those not named count 0; the plan's weights list it.
 
         Raises
         ------
@@ -93,6 +101,9 @@ class Dispatcher:
         watch = Stopwatch()
         intake = _validated(snapshot, watch)
         ready = self._prepare(intake.snapshot, config, due, watch)
+        if courier_bonus is not None:
+            bonus = [courier_bonus.get(c.id, 0.0) for c in intake.snapshot.couriers]
+            ready = replace(ready, bonus=np.array(bonus, dtype=np.float64))
         decision = decide(
             ready,
             config,

@@ -28,4 +28,4 @@ def display_weights(config: DispatchConfig, point: ByWeights | None = None) -> d
 
 def internal_weights(weights: Mapping[str, float]) -> Weights:
     """Turn weights per minute into the optimizer's weights per second."""
-    return Weights({name: value / PER_SECOND[name] for name, value in weights.items()})
+    return Weights({name: value / PER_SECOND.get(name, 1.0) for name, value in weights.items()})
