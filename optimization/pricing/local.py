@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import HUGE, load_price
 
 
@@ -56,7 +56,7 @@ def empty_state(b: Blocks) -> PlanState:
     )
 
 
-@compiled
+@compiled(in_place=True)
 def price_with(b: Blocks, s: PlanState, courier: int, more: int, less: int) -> int:
     """Price a courier's slots and loads with one pair more and one less; HUGE if impossible."""
     count = s.orders[courier]
@@ -79,7 +79,7 @@ def price_with(b: Blocks, s: PlanState, courier: int, more: int, less: int) -> i
     return total  # type: ignore[no-any-return]
 
 
-@compiled
+@compiled(in_place=True)
 def put(b: Blocks, s: PlanState, pair: int) -> None:
     """Give the pair's order, left so far, to its courier, who has room."""
     j = b.courier[pair]
@@ -93,7 +93,7 @@ def put(b: Blocks, s: PlanState, pair: int) -> None:
     s.touched[j] = s.clock[0]
 
 
-@compiled
+@compiled(in_place=True)
 def take(b: Blocks, s: PlanState, order: int) -> None:
     """Leave an order that some courier holds."""
     pair = s.chosen[order]
@@ -111,7 +111,7 @@ def take(b: Blocks, s: PlanState, order: int) -> None:
     s.touched[j] = s.clock[0]
 
 
-@compiled
+@compiled(in_place=True)
 def value_of(b: Blocks, s: PlanState) -> int:
     """Composed value of the plan, without the constant."""
     total = 0
@@ -122,7 +122,7 @@ def value_of(b: Blocks, s: PlanState) -> int:
     return total
 
 
-@compiled
+@compiled(in_place=True)
 def build(b: Blocks, s: PlanState, pairs: NDArray[np.int64]) -> None:
     """Take over pairs in their order as far as they fit, then insert what is left, cheapest first.
 
@@ -146,7 +146,7 @@ def build(b: Blocks, s: PlanState, pairs: NDArray[np.int64]) -> None:
             put(b, s, best_pair)
 
 
-@compiled
+@compiled(in_place=True)
 def improve(b: Blocks, s: PlanState, cheapest: NDArray[np.int64], first: int, last: int) -> int:
     """Make the best move of each order in [first, last) once; return how many moves were made.
 

@@ -153,7 +153,7 @@ class _Search:
                 continue
             text += f"; core of {core.size.size} sets"
             whole = core.reach >= self.target - self.bound - 1
-            answer = pool.run(core.model, self.deadline)
+            answer = pool.run(core.model, self.deadline, "highs")
             if answer is None:
                 return f"{text}, stopped"
             self._learn(core, answer)
