@@ -8,7 +8,7 @@ import numpy as np
 
 from dispatch.config import DispatchConfig, Objective
 from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
-from dispatch.formulate import expected_time_s, formulate, formulate_bundles, padded
+from dispatch.formulate import BONUS, expected_time_s, formulate, formulate_bundles, padded
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import FrontierPoint, FrontierReport, SolverReport
@@ -94,7 +94,7 @@ def display_weights(objective: Objective, point: ByWeights | None = None) -> dic
 
 def internal_weights(weights: Mapping[str, float]) -> Weights:
     """Turn weights per minute into the optimizer's weights per second."""
-    return Weights({name: value / _PER_SECOND[name] for name, value in weights.items()})
+    return Weights({name: value / _PER_SECOND.get(name, 1.0) for name, value in weights.items()})
 
 
 def decide(
@@ -127,6 +127,8 @@ def decide(
         raise InvalidInputError(
             "operating point", [Problem("operating_point", "all weights are 0; give one more")]
         )
+    if ready.bonus is not None:
+        weights[BONUS] = 1.0
     single = np.empty(0, dtype=np.int64)
     first_bound: float | None = None
     tightened_s, fastest_s = 0.0, np.inf
@@ -194,8 +196,10 @@ def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> Assig
     Couriers in `single` may take one added-up pair only.
     """
     if ready.bundles is None:
-        return formulate(ready.tables, ready.pairs, ready.costs, config, single)
-    return formulate_bundles(ready.tables, ready.pairs, ready.costs, ready.bundles, config)
+        return formulate(ready.tables, ready.pairs, ready.costs, config, single, ready.bonus)
+    return formulate_bundles(
+        ready.tables, ready.pairs, ready.costs, ready.bundles, config, ready.bonus
+    )
 
 
 def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:
@@ -305,7 +309,9 @@ def _report(
         bound=bound,
         gap=0.0 if proven else gap,
         bound_scope="over these candidates" if cut else "over all feasible pairs",
-        weights={name: used[name] * _PER_SECOND[name] for name in _PER_SECOND},
+        weights={
+            term.name: used[term.name] * _PER_SECOND.get(term.name, 1.0) for term in problem.terms
+        },
         operating_point=point.kind,
         orders=int((~ready.tables.orders.locked).sum()),
         couriers=len(ready.tables.couriers),

@@ -20,6 +20,7 @@ from optimization import (
 
 NORMAL_ORDER = 1000  # coverage price of leaving one order of priority 1
 MOST_ORDERS = 3  # in one bundle
+BONUS = "courier_bonus"  # the term of favoured couriers; its weight is always 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,12 +133,24 @@ def spread_term(
     )
 
 
+def bonus_terms(bonus: Floats | None, courier: Ints, count: Ints, max_orders: Ints) -> list[Term]:
+    """Build the term of favoured couriers, if there are any: less per order offered to them.
+
+    `bonus` has shape (m,), `courier` and `count`, a column's courier and orders, shape (k,).
+    """
+    if bonus is None:
+        return []
+    column = np.rint(-1000 * bonus[courier] * count).astype(np.int64)
+    return [Term.linear(BONUS, "of the weighted sum", 1000, column, max_orders)]
+
+
 def formulate(
     tables: Tables,
     pairs: CandidatePairs,
     costs: Costs,
     config: DispatchConfig,
     single: Ints,
+    bonus: Floats | None = None,
 ) -> AssignmentProblem:
     """Build the problem of adding up single pairs.
 
@@ -145,6 +158,8 @@ def formulate(
     ----------
     single
         Courier rows that may take one order only, because a joint trip of theirs was infeasible.
+    bonus
+        What offering an order to each courier is worth besides, shape (m,), if anything.
     """
     orders, couriers = tables.orders, tables.couriers
     m = len(couriers)
@@ -180,6 +195,7 @@ def formulate(
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
             spread_term(tables, config, max_orders, len(pairs), coverable),
+            *bonus_terms(bonus, pairs.courier, np.ones(len(pairs), np.int64), max_orders),
         ),
     )
 
@@ -190,6 +206,7 @@ def formulate_bundles(
     costs: Costs,
     scored: ScoredBundles,
     config: DispatchConfig,
+    bonus: Floats | None = None,
 ) -> AssignmentProblem:
     """Build the problem of one column per courier: every candidate pair alone, then the bundles.
 
@@ -237,6 +254,7 @@ def formulate_bundles(
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
             spread_term(tables, config, max_orders, len(member), coverable),
+            *bonus_terms(bonus, courier, count, max_orders),
         ),
         one_column_per_courier=True,
     )

@@ -1,6 +1,9 @@
 """`Dispatcher.assign`: the only way from a snapshot to a plan."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+
+import numpy as np
 
 from dispatch.check import require_sound
 from dispatch.config import DispatchConfig
@@ -57,8 +60,24 @@ class Dispatcher:
         deadline: Deadline | None = None,
         operating_point: ByWeights | ByBound | AtKnee | None = None,
         include_frontier: bool = False,
+        courier_bonus: Mapping[str, float] | None = None,
     ) -> Plan:
         """Decide one snapshot and return a plan that has passed both checks.
+
+        Parameters
+        ----------
+        snapshot
+            What to decide on.
+        deadline
+            When to answer at the latest.
+        operating_point
+            Which trade-off; the configuration's weights where none is given.
+        include_frontier
+            Sweep the frontier as well.
+        courier_bonus
+            What offering an order to a courier is worth besides, by id, in the unit of the
+            weighted sum (an expected acceptance at weight 1): the hand of a policy that balances
+            work from outside. Those not named count 0; the plan's weights list it.
 
         Raises
         ------
@@ -72,6 +91,9 @@ class Dispatcher:
         watch = Stopwatch()
         intake = _validated(snapshot, watch)
         ready = self._prepare(intake.snapshot, due, watch)
+        if courier_bonus is not None:
+            bonus = [courier_bonus.get(c.id, 0.0) for c in intake.snapshot.couriers]
+            ready = replace(ready, bonus=np.array(bonus, dtype=np.float64))
         decision = decide(
             ready,
             self.config,

@@ -81,7 +81,11 @@ _NOBODY = HeldBack(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A snapshot ready to be decided on; no bundles: pairs are added up."""
+    """A snapshot ready to be decided on; no bundles: pairs are added up.
+
+    `bonus` is what offering an order to each courier is worth besides, in the weighted sum, shape
+    (m,); None where no courier is favoured.
+    """
 
     snapshot: Snapshot
     tables: Tables
@@ -92,6 +96,7 @@ class Prepared:
     costs: Costs
     bundles: ScoredBundles | None
     held: HeldBack = _NOBODY
+    bonus: Floats | None = None
 
 
 def without(ready: Prepared, orders: Ints) -> Prepared:

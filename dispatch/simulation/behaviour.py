@@ -81,7 +81,7 @@ class Behaviour(Protocol):
         """Answer an offer; `rng` belongs to this courier, these orders and this attempt."""
         ...
 
-    def patience_s(self, courier: Courier, rng: np.random.Generator) -> float:
+    def patience(self, courier: Courier, rng: np.random.Generator) -> float:
         """Seconds without work after which a courier logs off for the day; inf: never."""
         ...
 
@@ -94,6 +94,6 @@ class AlwaysAccept:
         """Accept."""
         return Answer(accepted=True)
 
-    def patience_s(self, courier: Courier, rng: np.random.Generator) -> float:  # noqa: ARG002
+    def patience(self, courier: Courier, rng: np.random.Generator) -> float:  # noqa: ARG002
         """Stay."""
         return float("inf")

@@ -56,12 +56,13 @@ class OfferDesk:
         state.offers[offer.offer_id] = offer
         state.last_offer_s = world.now_s
         attempt = max(order.asked[name] for order in orders)
+        kept, stops = self._ride(state, proposal)
         question = Question(
             courier=state.shift.courier,
             orders=tuple(order.order for order in orders),
-            stops=self._ride(state, proposal),
+            stops=tuple(stop for stop in stops if stop.order.id in proposal.order_ids),
             now_s=world.now_s,
-            free_s=state.free_from_s(world.now_s),
+            free_s=state.after(kept, world.now_s)[1],
             attempt=attempt,
         )
         rng = self._draws.generator("answer", *sorted(proposal.order_ids), name, str(attempt))
@@ -91,37 +92,46 @@ class OfferDesk:
         ):
             raise PolicyError(f"{where}: each order needs one pickup and then one dropoff")
 
-    def _ride(self, state: CourierState, proposal: Proposal) -> tuple[TimedStop, ...]:
-        """Time the proposed stops after everything the courier has accepted."""
+    def _ride(
+        self, state: CourierState, proposal: Proposal
+    ) -> tuple[list[TimedStop], tuple[TimedStop, ...]]:
+        """Return the stops that stay as they are, and the timed stops after them.
+
+        New stops come last, but for those of the same decision that may still be moved.
+        """
         world = self._world
-        return ride_stops(
+        kept, movable = state.split(world.now_s)
+        mates = {(s.kind, s.order.id): s for s in movable}
+        joint = [s for s in proposal.route if s in mates or s in proposal.stops]
+        if len(joint) < len(mates) + len(proposal.stops):  # no route, or one without older work
+            kept, joint = list(state.stops), list(proposal.stops)
+        orders = {stop.order.id: stop.order for stop in movable}
+        orders |= {name: world.open[name].order for name in proposal.order_ids}
+        stops = ride_stops(
             state.shift.courier,
-            state.place,
-            state.free_from_s(world.now_s),
-            [(kind, world.open[name].order) for kind, name in proposal.stops],
+            *state.after(kept, world.now_s),
+            [(kind, orders[name]) for kind, name in joint],
             world.day.travel,
             one_visit_per_place=world.day.rules.one_visit_per_place,
         )
+        return kept, stops
 
     def _close(self, state: CourierState, offer: OfferState, kind: Kind) -> None:
         """Let an answer, or the lack of one, take effect."""
         world, proposal = self._world, offer.proposal
         del state.offers[offer.offer_id]
-        stops: tuple[TimedStop, ...] = ()
-        if kind is Kind.ACCEPTED:
-            stops = self._ride(state, proposal)
-            if state.leaving or not self._within_shift(state, stops):
-                kind = Kind.VOID
+        trip = self._ride(state, proposal) if kind is Kind.ACCEPTED else None
+        if trip is not None and (state.leaving or not self._within_shift(state, trip[1])):
+            kind, trip = Kind.VOID, None
         orders = [world.open[name] for name in proposal.order_ids]
-        accepted = kind is Kind.ACCEPTED
         for order in orders:
-            order.fate = Fate.ACCEPTED if accepted else Fate.WAITING
-        if accepted:
+            order.fate = Fate.WAITING if trip is None else Fate.ACCEPTED
+        if trip is not None:
             for order in orders:
                 del world.open[order.order.id]
-            world.ride(state, stops)
+            world.ride(state, *trip)
         if kind is not Kind.VOID:
-            world.ledger.answer(state.row, accepted_orders=len(orders) if accepted else 0)
+            world.ledger.answer(state.row, accepted_orders=0 if trip is None else len(orders))
         self._outcomes.append(
             Outcome(
                 offer_id=offer.offer_id,
@@ -136,7 +146,7 @@ class OfferDesk:
         waited_s = world.now_s - offer.offered_s
         for order in orders:
             world.log(kind, order.order.id, proposal.courier_id, offer.offer_id, value=waited_s)
-        if not accepted:
+        if trip is None:
             self._try_again(proposal, orders, kind)
 
     def _try_again(self, proposal: Proposal, orders: list[OrderState], kind: Kind) -> None:

@@ -19,10 +19,14 @@ class Proposal:
 
     `backups` are asked one after the other, with the same orders and stops, as soon as the one
     before refuses or does not answer; those who are offline or hold an offer by then are skipped.
+    Of several proposals to one courier, `route` is the sequence of all their stops if all are
+    accepted; what is accepted by then and not begun is put into it. Without one, new stops come
+    last.
     """
 
     courier_id: str
     stops: Stops
+    route: Stops = ()
     expires_after_s: float = 90.0
     probability: float = float("nan")
     backups: tuple[str, ...] = ()

@@ -110,6 +110,7 @@ def commit(
                 Proposal(
                     courier_id=name,
                     stops=tuple((s.kind, s.order_id) for s in stops if s.order_id in wanted),
+                    route=tuple((s.kind, s.order_id) for s in stops),
                     expires_after_s=(offer.expires_at - snapshot.now) / timedelta(seconds=1),
                     probability=offer.probability,
                     backups=tuple(rivals[:backups]),

@@ -1,6 +1,6 @@
 """What is true right now: couriers and orders as the environment keeps them."""
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -17,6 +17,8 @@ from dispatch.domain import (
 from dispatch.simulation.day import DayRules, Shift, moment
 from dispatch.simulation.policy import Proposal
 from dispatch.simulation.timeline import TimedStop
+
+_SAME_S = 1e-3  # below which two moments are one
 
 
 class Fate(Enum):
@@ -71,13 +73,17 @@ class OfferState:
 
 @dataclass(slots=True)
 class CourierState:
-    """A courier while logged on: the stops ahead, each fixed once they ride towards it."""
+    """A courier while logged on.
+
+    `place` and `free_s` are where and when the last stop was left, or where they logged on or were
+    sent; `stops` are those to make, with their times.
+    """
 
     shift: Shift
     row: int
     place: Location
     free_s: float
-    stops: deque[TimedStop] = field(default_factory=deque)
+    stops: list[TimedStop] = field(default_factory=list)
     offers: dict[str, OfferState] = field(default_factory=dict)
     last_offer_s: float | None = None
     idle_since_s: float = 0.0
@@ -89,23 +95,31 @@ class CourierState:
         """Whether there is no stop to make and nothing on offer."""
         return not self.stops and not self.offers
 
-    def free_from_s(self, now_s: float) -> float:
-        """Return when the courier could start on something new."""
-        return max(now_s, self.free_s)
+    def after(self, stops: Sequence[TimedStop], now_s: float) -> tuple[Location, float]:
+        """Return where and when the courier is free after some first part of their stops."""
+        if not stops:
+            return self.place, max(self.free_s, now_s)
+        return stops[-1].place.location, max(stops[-1].leave_s, now_s)
+
+    def split(self, now_s: float) -> tuple[list[TimedStop], list[TimedStop]]:
+        """Return the stops that are made or ridden to, and those that may still be moved."""
+        begun = sum(stop.arrive_s - stop.ride_s < now_s - _SAME_S for stop in self.stops)
+        return self.stops[:begun], self.stops[begun:]
+
+    def holds(self, stop: TimedStop) -> bool:
+        """Whether a stop is still to be made at its times."""
+        return any(mine is stop for mine in self.stops)
 
     def ahead(self, now_s: float) -> tuple[Location, float, list[TimedStop]]:
         """Return where and when the courier could be told something else, and the stops after that.
 
         A courier who is riding arrives first; one who is at a stop leaves it first.
         """
-        if not self.stops:
-            return self.place, self.free_s, []
-        here = self.stops[0]
-        if here.arrive_s > now_s:
-            return here.place.location, here.arrive_s, list(self.stops)
-        after = [s for s in self.stops if s.arrive_s > now_s]
-        under_way = self.stops[len(self.stops) - len(after) - 1]
-        return under_way.place.location, under_way.leave_s, after
+        after = [stop for stop in self.stops if stop.arrive_s > now_s]
+        under_way = self.stops[: len(self.stops) - len(after)]
+        if after and not under_way:
+            return after[0].place.location, after[0].arrive_s, after
+        return *self.after(under_way, now_s), after
 
 
 def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...]:
@@ -141,8 +155,8 @@ def show_courier(state: CourierState, now_s: float, rules: DayRules) -> tuple[Co
     """Show a courier, without past work, and how many orders that shows on board."""
     base = state.shift.courier
     place, from_s, ahead = state.ahead(now_s)
-    if rules.finish_first and state.stops:
-        place, from_s, ahead = state.place, state.free_s, []
+    if rules.finish_first:
+        (place, from_s), ahead = state.after(state.stops, now_s), []
     open_orders = {s.order.id: s.order.size for s in ahead}
     return (
         Courier(

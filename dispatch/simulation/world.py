@@ -72,21 +72,26 @@ class World:
         self.events.append(Event(self.now_s, kind, order_id, courier_id, offer_id, value, note))
         self.listener(kind)
 
-    def ride(self, state: CourierState, stops: Sequence[TimedStop]) -> None:
-        """Give a courier more stops; their times hold from now on."""
+    def ride(
+        self, state: CourierState, kept: Sequence[TimedStop], stops: Sequence[TimedStop]
+    ) -> None:
+        """Let a courier make `stops` after those they keep, and none of the others any more."""
         if not state.stops:
             self.ledger.start_work(state.row, self.now_s)
-        state.stops.extend(stops)
-        state.place, state.free_s = stops[-1].place.location, stops[-1].leave_s
+        state.stops = [*kept, *stops]
         for stop in stops:
-            self.agenda.add(stop.arrive_s, Rank.STOP, partial(self._arrive, state, stop))
-            self.agenda.add(stop.event_s, Rank.STOP, partial(self._hand_over, state, stop))
-            self.agenda.add(stop.leave_s, Rank.STOP, partial(self._leave, state))
+            for at_s, action in (
+                (stop.arrive_s, self._arrive),
+                (stop.event_s, self._hand_over),
+                (stop.leave_s, self._leave),
+            ):
+                self.agenda.add(at_s, Rank.STOP, partial(action, state, stop))
 
     def move(self, state: CourierState, end: Location) -> None:
         """Send an idle courier somewhere; they can be told something else once there."""
-        ride_s = ride_to(state.shift.courier, state.place, end, self.day.travel)
-        state.place, state.free_s = end, state.free_from_s(self.now_s) + ride_s
+        start, start_s = state.after((), self.now_s)
+        ride_s = ride_to(state.shift.courier, start, end, self.day.travel)
+        state.place, state.free_s = end, start_s + ride_s
         self.log(Kind.MOVED, courier_id=state.shift.courier.id, value=ride_s)
 
     def give_up_if_late(self, state: OrderState) -> None:
@@ -122,7 +127,7 @@ class World:
             place=courier.position,
             free_s=self.now_s,
             idle_since_s=self.now_s,
-            patience_s=self._behaviour.patience_s(courier, rng),
+            patience_s=self._behaviour.patience(courier, rng),
         )
         self.online[courier.id] = state
         self.ledger.log_on(state.row, self.now_s)
@@ -158,9 +163,12 @@ class World:
         self._log_off(state, Kind.DROPPED_OUT, self.now_s - since_s)
 
     def _arrive(self, state: CourierState, stop: TimedStop) -> None:
-        self.log(Kind.ARRIVED, stop.order.id, state.shift.courier.id, value=stop.ride_m)
+        if state.holds(stop):
+            self.log(Kind.ARRIVED, stop.order.id, state.shift.courier.id, value=stop.ride_m)
 
     def _hand_over(self, state: CourierState, stop: TimedStop) -> None:
+        if not state.holds(stop):
+            return
         name, order = state.shift.courier.id, stop.order
         if stop.kind is StopKind.PICKUP:
             self.log(Kind.PICKED_UP, order.id, name, value=stop.wait_s)
@@ -170,8 +178,11 @@ class World:
         self.log(Kind.DELIVERED, order.id, name, value=taken_s)
         self._settle()
 
-    def _leave(self, state: CourierState) -> None:
-        state.stops.popleft()
+    def _leave(self, state: CourierState, stop: TimedStop) -> None:
+        if not state.holds(stop):
+            return
+        state.place, state.free_s = state.after(state.stops[:1], self.now_s)
+        del state.stops[0]
         if state.stops:
             return
         state.idle_since_s = self.now_s

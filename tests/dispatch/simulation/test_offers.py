@@ -1,0 +1,1 @@
+"""Offers: several to one courier make the trip that was planned, refusals block, backups are asked."""
