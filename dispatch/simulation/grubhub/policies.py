@@ -32,8 +32,10 @@ CONFIG = DispatchConfig(
     ),
     bundles=BundleRules(
         enabled=True,
-        mates_per_order=20,
-        orders_per_courier=12,
+        mates_per_order=6,
+        couriers_per_pair=4,
+        couriers_per_triple=3,
+        orders_per_courier=6,
         one_visit_per_place=True,
         finish_first=True,
     ),
@@ -102,5 +104,7 @@ class GreedyNearest(Assign):
                 away[:, nearest] = np.inf
                 name = tables.orders.ids[row]
                 stops = ((StopKind.PICKUP, name), (StopKind.DROPOFF, name))
-                proposals.append(Proposal(tables.couriers.ids[nearest], stops, OFFER_S))
+                proposals.append(
+                    Proposal(tables.couriers.ids[nearest], stops, expires_after_s=OFFER_S)
+                )
         return Decision(tuple(proposals))
