@@ -8,6 +8,7 @@ has to leave by then; and bundles are made anew at every epoch.
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from dispatch.availability import Availability, availability
 from dispatch.domain import Snapshot, StopKind
 from dispatch.simulation.day import Day
-from dispatch.simulation.policy import Assign, Decision, Policy, Proposal
+from dispatch.simulation.policy import Decision, Outcome, Policy, Proposal
 from dispatch.simulation.when import Every
 from dispatch.tables import Floats, Ints, Points, Tables, tabulate
 from dispatch.travel import TravelTimes
@@ -56,11 +57,14 @@ def paper_scheme(day: Day, *, period_s: float = 300.0) -> Policy:
 
 
 @dataclass(slots=True)
-class PaperScheme(Assign):
+class PaperScheme:
     """Bundles sized by the shortage of couriers; urgent bundles first, then those ready now."""
 
     travel: TravelTimes
     rules: SchemeRules = field(default_factory=SchemeRules)
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """Learn nothing."""
 
     def decide(self, snapshot: Snapshot, next_epoch_s: float) -> Decision:
         """Bundle, match and tell the couriers who cannot wait for the next epoch."""
@@ -93,7 +97,7 @@ class PaperScheme(Assign):
         """Target bundle size: orders ready soon for every courier available soon."""
         soon = tables.orders.ready_s <= tables.now_s + self.rules.ready_s
         able = free.free_s <= tables.now_s + self.rules.available_s
-        return max(1, math.ceil(soon.sum() / max(able.sum(), 1)))
+        return max(1, math.ceil(int(soon.sum()) / max(int(able.sum()), 1)))
 
 
 class _Bundles:
