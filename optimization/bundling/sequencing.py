@@ -327,7 +327,9 @@ def _enumerate_arrays(
             paid[d + 1] = np.where(time[d + 1] <= pickup_end, paid[d], np.inf)
         else:
             time[d + 1] = moment
-            paid[d + 1] = paid[d] + moment + np.maximum(moment - due[s - 1 - q], 0.0)
+            with np.errstate(invalid="ignore"):  # what never happens is not late for no promise
+                late = np.maximum(moment - due[s - 1 - q], 0.0)
+            paid[d + 1] = paid[d] + moment + late
         if metres.size:
             ridden[d + 1] = ridden[d] + metres[came_from, s]
         if index >= 0:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from dispatch.datasets.grubhub import GrubhubInstance
 from dispatch.simulation.grubhub.record import (
@@ -22,6 +23,18 @@ from dispatch.simulation.grubhub.record import (
 _SLACK_MIN = 1e-6  # of times that were seconds once
 
 Point = tuple[float, float]
+
+
+class _Order(NamedTuple):
+    name: str
+    restaurant: str
+    placed: float
+    ready: float
+
+
+class _Courier(NamedTuple):
+    on: float
+    off: float
 
 
 class Rule(StrEnum):
@@ -69,8 +82,14 @@ class _Check:
     def __init__(self, run: GrubhubRun, instance: GrubhubInstance) -> None:
         self._run = run
         orders, couriers, restaurants = instance.orders, instance.couriers, instance.restaurants
-        self._orders = {row.order: row for row in orders.itertuples()}
-        self._couriers = {row.courier: row for row in couriers.itertuples()}
+        fields = ["order", "restaurant", "placement_time", "ready_time"]
+        self._orders: dict[str, _Order] = {
+            row[0]: _Order(*row) for row in orders[fields].itertuples(index=False)
+        }
+        self._couriers: dict[str, _Courier] = {
+            row[0]: _Courier(*row[1:])
+            for row in couriers[["courier", "on_time", "off_time"]].itertuples(index=False)
+        }
         tables = ((orders, "order"), (couriers, "courier"), (restaurants, "restaurant"))
         self._place: dict[str, Point] = {
             row[key]: (float(row["x"]), float(row["y"]))
@@ -96,14 +115,14 @@ class _Check:
 
     def _unknown(self) -> Iterator[Violation]:
         run = self._run
-        named = [(name, self._orders) for a in run.assignments for name in a.orders]
-        named += [(a.courier, self._couriers) for a in run.assignments]
-        named += [(d.order, self._orders) for d in run.deliveries]
-        named += [(d.courier, self._couriers) for d in run.deliveries]
-        named += [(d.courier, self._couriers) for d in run.departures]
-        named += [(d.origin, {**self._place, LOGGED_ON: None}) for d in run.departures]
-        named += [(d.destination, self._place) for d in run.departures]
-        for name in sorted({name for name, table in named if name not in table}):
+        orders = {name for a in run.assignments for name in a.orders}
+        orders |= {d.order for d in run.deliveries}
+        couriers = {a.courier for a in run.assignments} | {d.courier for d in run.deliveries}
+        couriers |= {d.courier for d in run.departures}
+        places = {d.destination for d in run.departures}
+        places |= {d.origin for d in run.departures} - {LOGGED_ON}
+        unknown = orders - self._orders.keys() | couriers - self._couriers.keys()
+        for name in sorted(unknown | places - self._place.keys()):
             yield Violation(Rule.UNKNOWN, (name,))
         if any(not a.orders for a in run.assignments):
             yield Violation(Rule.UNKNOWN, ("assignments",), "one has no orders")
@@ -135,18 +154,18 @@ class _Check:
         if len({order.restaurant for order in orders}) > 1:
             yield Violation(Rule.ONE_RESTAURANT, assignment.orders)
         for order in orders:
-            if assignment.assigned_min < order.placement_time - _SLACK_MIN:
-                yield Violation(Rule.PLACED_FIRST, (order.order,))
+            if assignment.assigned_min < order.placed - _SLACK_MIN:
+                yield Violation(Rule.PLACED_FIRST, (order.name,))
             if assignment.assigned_min > assignment.pickup_min + _SLACK_MIN:
-                yield Violation(Rule.NOT_AFTER_PICKUP, (order.order,))
-            if assignment.pickup_min < order.ready_time - _SLACK_MIN:
-                yield Violation(Rule.READY_FIRST, (order.order,))
-        if assignment.pickup_min > courier.off_time + _SLACK_MIN:
+                yield Violation(Rule.NOT_AFTER_PICKUP, (order.name,))
+            if assignment.pickup_min < order.ready - _SLACK_MIN:
+                yield Violation(Rule.READY_FIRST, (order.name,))
+        if assignment.pickup_min > courier.off + _SLACK_MIN:
             yield Violation(Rule.PICKUP_BY_OFF_TIME, (assignment.courier, *assignment.orders))
 
     def _delivery_times(self, delivery: Delivery) -> Iterator[Violation]:
         order = self._orders[delivery.order]
-        if (delivery.placed_min, delivery.ready_min) != (order.placement_time, order.ready_time):
+        if (delivery.placed_min, delivery.ready_min) != (order.placed, order.ready):
             yield Violation(Rule.ACCOUNTS, (delivery.order,), "placement or ready time changed")
 
     def _movements(self) -> Iterator[Violation]:
@@ -171,7 +190,8 @@ class _Check:
 
     def _expected(self, jobs: list[Assignment]) -> list[tuple[str, str]]:
         """Origins and destinations of a courier who does one job after the other."""
-        here, legs = LOGGED_ON, []
+        here = LOGGED_ON
+        legs: list[tuple[str, str]] = []
         for job in jobs:
             for there in (self._orders[job.orders[0]].restaurant, *job.orders):
                 legs.append((here, there))
@@ -184,7 +204,7 @@ class _Check:
         """Follow one courier from stop to stop."""
         row = self._couriers[courier]
         left = iter(moves)
-        may_leave, leaving = float(row.on_time), Rule.ON_SHIFT
+        may_leave, leaving = float(row.on), Rule.ON_SHIFT
         for job in jobs:
             move = next(left)
             who = (courier, *job.orders)

@@ -3,6 +3,7 @@
 One set of parameters for every instance.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from dispatch.pairs import make_trip
 from dispatch.pipeline import Dispatcher
 from dispatch.prepare import AcceptanceScorer
 from dispatch.simulation.day import Day
-from dispatch.simulation.policy import Assign, Decision, Policy, Proposal
+from dispatch.simulation.policy import Decision, Outcome, Policy, Proposal
 from dispatch.simulation.rolling import Commitment, RollingHorizon
 from dispatch.simulation.scorers import Constant
 from dispatch.simulation.when import Every
@@ -32,8 +33,10 @@ CONFIG = DispatchConfig(
     ),
     bundles=BundleRules(
         enabled=True,
-        mates_per_order=20,
-        orders_per_courier=12,
+        mates_per_order=6,
+        couriers_per_pair=4,
+        couriers_per_triple=3,
+        orders_per_courier=6,
         one_visit_per_place=True,
         finish_first=True,
     ),
@@ -77,11 +80,14 @@ def greedy_nearest(day: Day, *, period_s: float = PUBLISHED_PERIOD_S) -> Policy:
     return Policy(GreedyNearest(day.travel), Every(period_s), name="greedy nearest")
 
 
-class GreedyNearest(Assign):
+class GreedyNearest:
     """Gives each waiting order in turn to the nearest idle courier, at once."""
 
     def __init__(self, travel: TravelTimes) -> None:
         self._travel = travel
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        """Learn nothing."""
 
     def decide(self, snapshot: Snapshot, next_epoch_s: float) -> Decision:  # noqa: ARG002
         """Offer what the nearest idle couriers can take."""
@@ -102,5 +108,7 @@ class GreedyNearest(Assign):
                 away[:, nearest] = np.inf
                 name = tables.orders.ids[row]
                 stops = ((StopKind.PICKUP, name), (StopKind.DROPOFF, name))
-                proposals.append(Proposal(tables.couriers.ids[nearest], stops, OFFER_S))
+                proposals.append(
+                    Proposal(tables.couriers.ids[nearest], stops, expires_after_s=OFFER_S)
+                )
         return Decision(tuple(proposals))
