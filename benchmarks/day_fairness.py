@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from dispatch import Dispatcher
 from dispatch.config import DispatchConfig, Objective, OfferRules
@@ -34,6 +35,7 @@ DAYS = 8
 ORDERS, COURIERS = 300, 45
 WEIGHTS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 STEPS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
+LABEL = {"term": "weight", "bias": "step"}
 ACCEPTANCE, GAP = 0.71, 2.0
 
 
@@ -52,8 +54,25 @@ def rolling(day: Day, fairness: float, model: object = None, margin_s: float = 0
     return RollingHorizon(dispatcher, Commitment(margin_s=margin_s))
 
 
+def draw(points: dict[str, tuple[float, float]], path: str) -> None:
+    """Draw mean Gini against mean penalised excess, by policy; names are `kind parameter`."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    ax = figure.subplots()
+    for kind, colour in (("term", "#1f5f99"), ("bias", "#d95f02")):
+        mine = {n.split()[1]: p for n, p in points.items() if n.startswith(kind)}
+        x, y = zip(*mine.values(), strict=True)
+        ax.plot(x, y, "o-", color=colour, label=f"{kind}, by {LABEL[kind]}", markersize=4)
+        for parameter, point in mine.items():
+            ax.annotate(parameter, point, xytext=(4, 4), textcoords="offset points", fontsize=7)
+    ax.set_xlabel("penalised excess, minutes")
+    ax.set_ylabel("Gini of orders per hour online")
+    ax.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
 def curves() -> None:
     every = days()
+    points: dict[str, tuple[float, float]] = {}
     policies: dict[str, Callable[[Day], Policy]] = {
         **{f"term {w:g}": lambda d, w=w: Policy(rolling(d, w), Every(60)) for w in WEIGHTS},
         **{
@@ -87,11 +106,14 @@ def curves() -> None:
         base = found[:, 0] if base is None else base
         low, high = mean_interval(found[:, 0] - base, rng)
         excess, late, gini, paid_gini, worst, nothing = found.mean(axis=0)
+        points[name] = (excess, gini)
         print(
             f"| {name} | {excess:.2f} | {low:+.2f} to {high:+.2f} | {late:.1%} | {gini:.3f} | "
             f"{paid_gini:.3f} | {worst:.2f} | {nothing:.1f} |",
             flush=True,
         )
+    if len(sys.argv) > 2:
+        draw(points, sys.argv[2])
 
 
 def tax() -> None:

@@ -128,6 +128,31 @@ def test_stops_begun_are_never_moved(pair_day: Day) -> None:
     assert Counter(kind for kind, *_ in story(log, Kind.DELIVERED)) == {"delivered": 2}
 
 
+def test_a_visit_ridden_to_is_not_taken_apart_by_a_later_answer(street: Any) -> None:
+    """Riding to a and b in one visit, ready at 8, when c is accepted: both at 8 all the same."""
+    day = street.day(
+        (
+            street.order("a", 0, 0, 4, 6),
+            street.order("b", 0, 8, 4, 7),
+            street.order("c", 0, 0, 7, 9),
+        ),
+        (street.shift("x", 0, 120, 0),),
+        rules=DayRules(one_visit_per_place=True),
+    )
+
+    class Slow(Answering):
+        def answer(self, question: Question, _: np.random.Generator) -> Answer:
+            return Answer(accepted=True, delay_s=30 if question.orders[0].id == "c" else 0)
+
+    first = ((UP, "a"), (UP, "b"), (DOWN, "a"), (DOWN, "b"))
+    route = (*first, (UP, "c"), (DOWN, "c"))
+    script = {0: (Proposal("x", first, route), alone("c", "x", route=route))}
+    log, _ = live(day, script, Slow({}))
+    picked = {order: minute for _, minute, order, _ in story(log, Kind.PICKED_UP)}
+    assert (picked["a"], picked["b"]) == (8, 8)
+    assert len(story(log, Kind.DELIVERED)) == 3
+
+
 def test_the_snapshot_shows_pending_offers_refusals_and_work_on_board(pair_day: Day) -> None:
     behaviour = Answering({"x": Answer(False, 90), "y": Answer(True, 30)})
     script = {0: (alone("a", "x", expires_after_s=120), alone("b", "y"))}
