@@ -267,9 +267,7 @@ def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> Assig
     account = account_of(tables, ready.free, config)
     if ready.bundles is None:
         return formulate(tables, pairs, costs, account, config, single, ready.bonus)
-    return formulate_bundles(
-        tables, pairs, costs, ready.bundles, account, config, ready.bonus
-    )
+    return formulate_bundles(tables, pairs, costs, ready.bundles, account, config, ready.bonus)
 
 
 def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:

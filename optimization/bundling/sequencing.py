@@ -227,7 +227,7 @@ def _picks_up_between_doors(sequence: Sequence[int]) -> bool:
     return False
 
 
-@compiled(allocates=True)
+@compiled
 def _enumerate_compiled(
     depth: Ints,
     stop: Ints,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.network.compile import compiled
+from optimization.compiled import compiled
 
 TOLERANCE = 1e-9
 """On weights and shares of spans: a decision this close is left to branching."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.network.branch import FORBIDDEN
-from optimization.network.compile import compiled
 from optimization.network.kernels import resume
 from optimization.network.layout import LEFT, Graph, Prices, Scratch, State
 from optimization.regions.boxes import FULL, close, insert, reaches, reopen
