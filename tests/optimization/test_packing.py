@@ -21,7 +21,7 @@ from optimization.packing import local, prices
 from optimization.packing.columns import PackingColumns
 from optimization.packing.local import greedy, improve
 from optimization.packing.prices import ascend
-from optimization.solvers.packing import PackingSolver
+from optimization.solvers.packing import SMALL_CORE, PackingSolver
 
 WEIGHTS = Weights({"cost": 1.0, "spread": 0.7})
 NEVER = Deadline.after(None)
@@ -149,6 +149,18 @@ def test_local_search_keeps_a_packing_and_never_makes_it_worse():
 
 def test_the_same_input_gives_the_same_packing():
     one, two = (PackingSolver(core_s=0.0).solve(larger(), NEVER) for _ in range(2))
+    assert np.array_equal(one.columns, two.columns)
+    assert one.bound == two.bound
+    assert one.stop_reason is not StopReason.DEADLINE
+
+
+def test_without_a_deadline_a_large_core_is_solved_and_its_answer_is_the_same_again(solver):
+    """What stops the engine then is work, not the clock."""
+    scalar = scalarize(packing(np.random.default_rng(1), n=60, m=30, k=700), WEIGHTS)
+    rough = PackingSolver(core_s=0.0).solve(scalar, NEVER)
+    one, two = (solver.solve(scalar, NEVER) for _ in range(2))
+    assert int(one.message.split("core of ")[1].split()[0]) > SMALL_CORE
+    assert one.gap < rough.gap
     assert np.array_equal(one.columns, two.columns)
     assert one.bound == two.bound
     assert one.stop_reason is not StopReason.DEADLINE
