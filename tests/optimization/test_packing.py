@@ -166,6 +166,17 @@ def test_without_a_deadline_a_large_core_is_solved_and_its_answer_is_the_same_ag
     assert one.stop_reason is not StopReason.DEADLINE
 
 
+def test_greedy_takes_the_same_with_and_without_a_compiler(monkeypatch):
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        columns = PackingColumns.of(scalarize(packing(rng), WEIGHTS))
+        ranking = rng.permutation(len(columns))
+        want = local.greedy(columns, ranking)
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "compiler_present", lambda: False)
+            assert np.array_equal(local.greedy(columns, ranking), want)
+
+
 def test_without_a_compiler_the_answer_is_sound(monkeypatch):
     scalar = larger()
     want = PackingSolver(core_s=0.0).solve(scalar, NEVER)
