@@ -2,14 +2,17 @@
 
     python benchmarks/fairness.py --sizes S M L --cbc-s 10
 
-CPU seconds of this process and wall seconds; CBC works in a process of its own, so its share shows
-in wall time only. Compiling is done before and reported apart.
+CPU seconds of this process and of the workers, and wall seconds. Compiling and starting the first
+worker are done before and reported apart. `--counts` compares the notions of counts instead.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +31,7 @@ from optimization import (
     work_spread,
 )
 from optimization.account import WorkAccount
+from optimization.network.flow import NetworkFlow
 from optimization.notions import NOTIONS
 from optimization.scalar import ScalarProblem
 from optimization.solvers import SOLVERS
@@ -35,6 +39,8 @@ from optimization.solvers.base import Solver
 from optimization.solvers.flow import flow_columns
 from optimization.solvers.lagrangian import LagrangianSolver
 from optimization.solvers.local import LocalSolver
+from optimization.solvers.milp import MilpSolver
+from optimization.solvers.pool import WorkerPool
 from optimization.surrogate import judge_sweep
 
 SIZES = {
@@ -45,6 +51,7 @@ SIZES = {
 }
 EFFICIENCY = Weights({"acceptance": 1.0, "minutes": 0.5})
 FAIR = Weights({**EFFICIENCY.values, "fairness": 0.3})
+POOL = WorkerPool()
 
 
 def city(size: str, seed: int) -> tuple[AssignmentProblem, WorkAccount]:
@@ -92,14 +99,39 @@ def city(size: str, seed: int) -> tuple[AssignmentProblem, WorkAccount]:
     return problem, WorkAccount("work", past, active, 60)
 
 
+def workers_cpu_s() -> float:
+    """CPU seconds of the worker processes so far, as Linux tells them."""
+    ticks = 0
+    for worker in POOL._all:
+        stat = Path(f"/proc/{worker.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(stat[11]) + int(stat[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Stopwatch:
+    """CPU seconds here and in the workers, and wall seconds, since it was made."""
+
+    def __init__(self) -> None:
+        self.began = time.process_time(), workers_cpu_s(), time.perf_counter()
+
+    def __str__(self) -> str:
+        ended = time.process_time(), workers_cpu_s(), time.perf_counter()
+        own, theirs, wall = (b - a for a, b in zip(self.began, ended, strict=True))
+        return f"{own:6.2f} + {theirs:5.2f} CPU s {wall:6.2f} wall s"
+
+
+def lagrangian(core_rows: int = 30_000, steps: int = 200) -> LagrangianSolver:
+    return LagrangianSolver(POOL, steps=steps, core_rows=core_rows)
+
+
 def clock(engine: Solver, scalar: ScalarProblem, limit_s: float | None) -> tuple[str, Solution]:
-    cpu, wall = time.process_time(), time.perf_counter()
+    watch = Stopwatch()
     # CBC may find nothing in time: it starts from the greedy plan.
     start = SOLVERS["greedy"].solve(scalar, Deadline.after(None)) if "cbc" in engine.name else None
     found = engine.solve(scalar, Deadline.after(limit_s), start)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    took = str(watch)
     verify(scalar.problem, found.columns).raise_if_faulty()
-    return f"{cpu:7.2f} CPU s {wall:7.2f} wall s", found
+    return took, found
 
 
 def row(name: str, took: str, found: Solution) -> None:
@@ -116,29 +148,30 @@ def spread(size: str, seed: int, limit_s: float, cbc_s: float) -> None:
     scalar = scalarize(problem, FAIR)
     print(f"\n{size} seed {seed}: convex spread of minutes, {problem.n_columns} pairs")
     row("local search", *clock(LocalSolver(), scalar, limit_s))
-    row("prices alone", *clock(LagrangianSolver(core_rows=0), scalar, limit_s))
-    row(f"prices and core, {limit_s:g} s", *clock(LagrangianSolver(), scalar, limit_s))
+    steps = 100 if size == "XL" else 200
+    row(f"prices alone, {steps} steps", *clock(lagrangian(0, steps), scalar, limit_s))
+    row("prices and a first core", *clock(lagrangian(8000, steps), scalar, limit_s))
+    row(f"prices and cores, {limit_s:g} s", *clock(lagrangian(steps=steps), scalar, limit_s))
     if cbc_s:
-        row(f"CBC on the compact program, {cbc_s:g} s", *clock(SOLVERS["milp"], scalar, cbc_s))
+        row(f"CBC on the compact program, {cbc_s:g} s", *clock(MilpSolver(POOL), scalar, cbc_s))
 
 
-def caps(size: str, seed: int) -> None:
+def caps(size: str, seed: int, each_s: float) -> None:
     problem, account = city(size, seed)
     print(f"{size} seed {seed}: a cap on minutes, 11 points, prices alone and with the core")
-    free = LagrangianSolver(core_rows=0).solve(scalarize(problem, EFFICIENCY), Deadline.after(None))
+    free = lagrangian(0).solve(scalarize(problem, EFFICIENCY), Deadline.after(None))
     top = float(account.rates(problem, free.columns).max())
     low = float(account.rates(problem, np.zeros(0, np.int64)).max())
-    for engine in (LagrangianSolver(core_rows=0), LagrangianSolver()):
-        cpu, wall, gaps, left = time.process_time(), time.perf_counter(), [], []
+    for engine in (lagrangian(0), lagrangian()):
+        watch, gaps, left = Stopwatch(), [], []
         for rate in np.linspace(low, top, 11):
             scalar = scalarize(account.capped(problem, float(rate)), EFFICIENCY)
-            found = engine.solve(scalar, Deadline.after(20.0))
+            found = engine.solve(scalar, Deadline.after(each_s))
             gaps.append(found.gap)
             left.append(found.coverage // 1000)
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         print(
-            f"  core {engine.core_rows:6d}: {cpu:.2f} CPU s {wall:.2f} wall s, caps {low:.1f} to "
-            f"{top:.1f} min/h, largest gap {max(gaps):.1e}, proven {gaps.count(0.0)}, left {left}",
+            f"  core {engine.core_rows:6d}: {watch}, caps {low:.1f} to {top:.1f} min/h, proven "
+            f"{gaps.count(0.0)}, gaps {' '.join(f'{gap:.0e}' for gap in gaps)}, left {sum(left)}",
             flush=True,
         )
 
@@ -147,11 +180,9 @@ def notions(size: str, seed: int) -> None:
     problem, account = city(size, seed)
     prices = {name: problem.n_orders / 120 for name in NOTIONS if name != "gini"}
     prices |= {"gini": float(problem.n_orders) / 4, "leximin": 0.0}
-    cpu = time.process_time()
-    found = judge_sweep(
-        problem, EFFICIENCY, prices, account, LagrangianSolver(steps=100, core_rows=0)
-    )
-    print(f"{size} seed {seed}: 11 spreads judged, {time.process_time() - cpu:.2f} CPU s")
+    watch = Stopwatch()
+    found = judge_sweep(problem, EFFICIENCY, prices, account, lagrangian(0, 100))
+    print(f"{size} seed {seed}: 11 spreads judged, {watch}")
     for name, judged in found.items():
         print(
             f"  {name:24s} {NOTIONS[name].optimised:6s} value {judged.value:11.4f} "
@@ -172,9 +203,76 @@ def size_caps(size: str, seed: int, cbc_s: float) -> None:
     print(
         f"{size} seed {seed}: size caps, {len(broken[0].ids) if broken else 0} broken by the flow"
     )
-    row("prices and core", *clock(LagrangianSolver(), scalar, 20.0))
+    row("prices and core", *clock(lagrangian(), scalar, 20.0))
     if cbc_s:
-        row(f"CBC, {cbc_s:g} s", *clock(SOLVERS["milp"], scalar, cbc_s))
+        row(f"CBC, {cbc_s:g} s", *clock(MilpSolver(POOL), scalar, cbc_s))
+
+
+def counts(size: str, seed: int) -> None:
+    """Each notion of counts by a method of its own against one flow with quadratic costs."""
+    problem, _ = city(size, seed)
+    m, most = problem.n_couriers, problem.max_orders
+    past = np.random.default_rng(seed).integers(0, 6, m)
+    courier = np.repeat(np.arange(m), most)
+    rank = np.arange(courier.size) - np.repeat(np.cumsum(most) - most, most)
+    after = past[courier] + rank + 1
+
+    def solved(marginal: NDArray[np.int64], room: NDArray[np.int64]) -> NetworkFlow:
+        flow = NetworkFlow(
+            problem.column_order,
+            problem.column_courier,
+            pair=np.zeros(problem.n_columns, np.int64),
+            marginal=marginal,
+            leave=np.full(problem.n_orders, 10**9),
+            slots=most,
+            room=room,
+        )
+        flow.solve()
+        flow.certify()
+        return flow
+
+    def orders(flow: NetworkFlow) -> NDArray[np.int64]:
+        return past + flow.state.held
+
+    def least_max() -> int:
+        served, low, high = orders(solved(0 * after, most)).sum(), 0, int((past + most).max())
+        while low < high:
+            cap = (low + high) // 2
+            capped = orders(solved(0 * after, np.clip(cap - past, 0, most)))
+            low, high = (low, cap) if capped.sum() == served else (cap + 1, high)
+        return max(low, int(past.max()))
+
+    def most_for_worst_off() -> int:
+        low, high = 0, int((past + most).min())
+        while low < high:
+            floor = (low + high + 1) // 2
+            lifted = orders(solved(-1 * (after <= floor), most))
+            low, high = (floor, high) if lifted.min() >= floor else (low, floor - 1)
+        return low
+
+    mean = (past.sum() + problem.n_orders) / m
+    deviation = np.rint(10**6 * (np.abs(after - mean) - np.abs(after - 1 - mean))).astype(np.int64)
+    solved(2 * after - 1, most)
+    watch = time.thread_time()
+    fair = orders(solved(2 * after - 1, most))
+    fair_s = time.thread_time() - watch
+    print(f"\n{size} seed {seed}: counts, one flow with quadratic costs {1000 * fair_s:.1f} ms")
+    notions: list[tuple[str, float, Callable[[], float]]] = [
+        ("max", float(fair.max()), least_max),
+        ("worst-off", float(fair.min()), most_for_worst_off),
+        (
+            "mean absolute deviation",
+            float(np.abs(fair - mean).mean()),
+            lambda: float(np.abs(orders(solved(deviation, most)) - mean).mean()),
+        ),
+    ]
+    for name, value, alone in notions:
+        watch = time.thread_time()
+        own, own_s = alone(), time.thread_time() - watch
+        same = "same" if abs(own - value) < 1e-9 else "DIFFERS"
+        print(f"  {name:24s} {value:8.4f}, alone {own:8.4f} in {1000 * own_s:6.1f} ms: {same}")
+    jain = fair.sum() ** 2 / (m * (fair**2).sum())
+    print(f"  Jain {jain:.4f}, range {np.ptp(fair)}, standard deviation {fair.std():.4f}")
 
 
 def main() -> None:
@@ -183,17 +281,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--limit-s", type=float, default=20.0)
     parser.add_argument("--cbc-s", type=float, default=0.0, help="0 leaves CBC out")
+    parser.add_argument("--cap-s", type=float, default=1.0, help="wall seconds for each cap")
+    parser.add_argument("--counts", action="store_true", help="notions of counts instead")
     arguments = parser.parse_args()
     began = time.perf_counter()
     tiny, _ = city("S", 99)
-    LagrangianSolver(steps=10).solve(scalarize(tiny, FAIR), Deadline.after(None))
+    lagrangian(steps=10).solve(scalarize(tiny, FAIR), Deadline.after(None))
+    POOL.warm().join()
     print(f"imports, compiling and first worker: {time.perf_counter() - began:.1f} s")
     for size in arguments.sizes:
         for seed in range(arguments.seeds):
+            if arguments.counts:
+                counts(size, seed)
+                continue
             spread(size, seed, arguments.limit_s, arguments.cbc_s)
             size_caps(size, seed, arguments.cbc_s)
             if size in ("S", "M"):
-                caps(size, seed)
+                caps(size, seed, arguments.cap_s)
                 notions(size, seed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from optimization.structure import usable
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PackingColumns:
     """The columns their courier can carry, sorted by courier; at most one each may be chosen.
 
@@ -75,10 +76,18 @@ class PackingColumns:
         """Number m of couriers."""
         return len(self.ptr) - 1
 
-    @property
+    @cached_property
     def courier(self) -> Ints:
         """(k,) courier of each column."""
         return np.repeat(np.arange(self.n_couriers), np.diff(self.ptr))
+
+    @cached_property
+    def by_order(self) -> tuple[Ints, Ints]:
+        """(n + 2,) where each order's columns start, and the columns; those of n are padding."""
+        entry = self.orders.ravel()
+        ranked = np.argsort(entry, kind="stable")
+        ptr = np.searchsorted(entry[ranked], np.arange(len(self.leave) + 2)).astype(np.int64)
+        return ptr, ranked // self.orders.shape[1]
 
     def for_coverage(self, scale: int) -> PackingColumns:
         """Return the problem of leaving the least, whatever it costs, in finer steps."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimization.compiled import compiled, compiler_present
 from optimization.packing.columns import Ints, PackingColumns
@@ -15,13 +16,17 @@ CHUNK = 500
 
 
 def greedy(columns: PackingColumns, ranking: Ints) -> Ints:
-    """Take columns in the order given while courier and orders are free; ids of `columns`.
+    """Take columns in the order given while courier and orders are free; sorted ids of `columns`.
 
-    In rounds of array code: what is first among all that touch it is taken at once.
+    Without a compiler in rounds of array code: what is first among all that touch it is taken.
     """
     n, m = len(columns.leave), columns.n_couriers
     courier = columns.courier
     open_order, free = np.ones(n + 1, np.bool_), np.ones(m, np.bool_)
+    if compiler_present():
+        picked = np.zeros(len(columns), np.bool_)
+        _take_in_turn(courier, columns.orders, ranking, open_order, free, picked)
+        return np.flatnonzero(picked)
     taken = []
     left = ranking
     while left.size:
@@ -39,6 +44,28 @@ def greedy(columns: PackingColumns, ranking: Ints) -> Ints:
         free[courier[won]] = False
         left = left[open_order[orders].all(axis=1) & free[who]]
     return np.sort(np.concatenate(taken)) if taken else np.zeros(0, np.int64)
+
+
+@compiled(in_place=True)
+def _take_in_turn(
+    courier: Ints,
+    orders: Ints,
+    ranking: Ints,
+    open_order: NDArray[np.bool_],
+    free: NDArray[np.bool_],
+    picked: NDArray[np.bool_],
+) -> None:
+    n, width = open_order.size - 1, orders.shape[1]
+    for q in range(ranking.size):
+        c = ranking[q]
+        fits = free[courier[c]]
+        for place in range(width):
+            fits = fits and open_order[orders[c, place]]
+        if fits:
+            picked[c] = True
+            free[courier[c]] = False
+            for place in range(width):
+                open_order[orders[c, place]] = orders[c, place] == n
 
 
 def improve(
@@ -72,10 +99,7 @@ def improve(
     by_courier[columns.courier[chosen]] = chosen
     by_order[columns.orders[chosen]] = chosen[:, None]
     by_order[n] = -1
-    entry = columns.orders.ravel()
-    ranked = np.argsort(entry, kind="stable")
-    order_ptr = np.searchsorted(entry[ranked], np.arange(n + 1)).astype(np.int64)
-    order_column = ranked // columns.orders.shape[1]
+    order_ptr, order_column = columns.by_order
     for _ in range(passes):
         improved = False
         for low in range(0, candidates.size, CHUNK):

@@ -120,15 +120,16 @@ class PackingSolver:
     Prices give a certified bound over all columns and rank them; greedy and local search make the
     packing; where its gap is not close, a mixed-integer engine solves the columns that the prices
     leave in question: all that any better packing could use if they are few (a proof), else the
-    most promising. All but that engine's time limit is deterministic, and that needs a deadline.
+    most promising. All but that engine's time limit is deterministic; without a deadline it has a
+    limit on nodes instead.
 
     Parameters
     ----------
     close
         Gap that is good enough without the mixed-integer engine.
     core_s
-        Seconds for that engine at most on more than 200 columns, where there is a deadline; with
-        none it solves up to 200 only. 0 for never.
+        Seconds for that engine at most on more than 200 columns, where there is a deadline. 0 for
+        never.
     pool
         Where it runs; a pool of this package's workers by default.
     """
@@ -166,10 +167,7 @@ class PackingSolver:
         late = deadline.expired
         note = f"{len(search.columns)} columns, {rounds} rounds of prices"
         core = search.in_question()
-        # A larger core is cut short by the clock, so it is only tried where a clock runs anyway:
-        # without a deadline the same problem has the same answer.
-        timed = math.isfinite(deadline.at_s)
-        worthwhile = core.size <= SMALL_CORE or (timed and search.gap > self.close)
+        worthwhile = core.size <= SMALL_CORE or search.gap > self.close
         if search.gap > 0 and worthwhile and self.core_s > 0 and not late:
             told, late = self._core(search, core, deadline)
             note += told
@@ -195,7 +193,9 @@ class PackingSolver:
             core = np.union1d(ranked[:most], search.chosen)
         # A small core takes milliseconds, but the engine may still be starting.
         own_s = max(self.core_s, START_S) if core.size <= SMALL_CORE else self.core_s
-        due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s)
+        # Without a deadline no clock runs: the same problem has the same answer.
+        timed = math.isfinite(deadline.at_s)
+        due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s) if timed else deadline
         answer = solve_core(columns, core, search.cap, self.pool, due)
         if answer.chosen is not None:
             search.offer(answer.chosen)
@@ -206,7 +206,7 @@ class PackingSolver:
             if search.least_left < search.left and search.leaving_less.size <= LARGEST_CORE:
                 self._prove_coverage(search, due)
             return f", a core of {core.size} that holds every better plan", False
-        return f", a core of {core.size}", not answer.optimal
+        return f", a core of {core.size}", timed and not answer.optimal
 
     def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
         """Find the least that any packing leaves among the columns that could leave less."""

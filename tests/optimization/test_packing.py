@@ -21,7 +21,7 @@ from optimization.packing import local, prices
 from optimization.packing.columns import PackingColumns
 from optimization.packing.local import greedy, improve
 from optimization.packing.prices import ascend
-from optimization.solvers.packing import PackingSolver
+from optimization.solvers.packing import SMALL_CORE, PackingSolver
 
 WEIGHTS = Weights({"cost": 1.0, "spread": 0.7})
 NEVER = Deadline.after(None)
@@ -152,6 +152,29 @@ def test_the_same_input_gives_the_same_packing():
     assert np.array_equal(one.columns, two.columns)
     assert one.bound == two.bound
     assert one.stop_reason is not StopReason.DEADLINE
+
+
+def test_without_a_deadline_a_large_core_is_solved_and_its_answer_is_the_same_again(solver):
+    """What stops the engine then is work, not the clock."""
+    scalar = scalarize(packing(np.random.default_rng(1), n=60, m=30, k=700), WEIGHTS)
+    rough = PackingSolver(core_s=0.0).solve(scalar, NEVER)
+    one, two = (solver.solve(scalar, NEVER) for _ in range(2))
+    assert int(one.message.split("core of ")[1].split()[0]) > SMALL_CORE
+    assert one.gap < rough.gap
+    assert np.array_equal(one.columns, two.columns)
+    assert one.bound == two.bound
+    assert one.stop_reason is not StopReason.DEADLINE
+
+
+def test_greedy_takes_the_same_with_and_without_a_compiler(monkeypatch):
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        columns = PackingColumns.of(scalarize(packing(rng), WEIGHTS))
+        ranking = rng.permutation(len(columns))
+        want = local.greedy(columns, ranking)
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "compiler_present", lambda: False)
+            assert np.array_equal(local.greedy(columns, ranking), want)
 
 
 def test_without_a_compiler_the_answer_is_sound(monkeypatch):
