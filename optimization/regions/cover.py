@@ -15,7 +15,7 @@ from optimization.regions.kept import Found, KeptGroups
 from optimization.stop import Deadline
 from optimization.zones import SearchZones
 
-GROUP, AT_ONCE = 5, 4
+GROUP, AT_ONCE = 4, 4
 """Boxes searched by one tree, and trees between which nothing is shared: always as many, so that
 what is found does not depend on the number of threads."""
 
