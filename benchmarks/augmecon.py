@@ -1,6 +1,6 @@
-"""Three objectives at S: our certified points beside AUGMECON2 with HiGHS, and pyaugmecon.
+"""Three objectives: our certified points beside AUGMECON2 with HiGHS, and pyaugmecon.
 
-    python benchmarks/augmecon.py --grid 20 --limit-s 120 --peer-python OTHER/bin/python
+    python benchmarks/augmecon.py --size S --grid 20 --limit-s 120 --peer-python OTHER/bin/python
 
 AUGMECON2 (Mavrotas and Florios, Applied Mathematics and Computation 219, 2013) minimises acceptance
 (negated) with slack-rewarded bounds on the other two over a grid, and skips cells by their slack;
@@ -22,6 +22,7 @@ import moocore
 import numpy as np
 from frontier import counts_city
 from numpy.typing import NDArray
+from optimization_engines import SIZES
 from scipy.sparse import coo_array
 
 from optimization import AssignmentProblem, Representation, non_dominated, represent
@@ -169,19 +170,23 @@ def peer(problem: AssignmentProblem, python: Path, grid: int, limit_s: float) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=["XS", "S"], default="S")
     parser.add_argument("--grid", type=int, default=20)
     parser.add_argument("--limit-s", type=float, default=120.0)
     parser.add_argument("--peer-python", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     warm_up()
-    problem = counts_city("S", arguments.seed)
+    SIZES.setdefault("XS", (20, 30, 30))
+    problem = counts_city(arguments.size, arguments.seed)
     represent(counts_city("S", 99), NAMES, divisions=3, within=0.2)
     kinds: list[dict[str, Any]] = [
         {"divisions": 44},
         {"divisions": 90},
         *({"divisions": 20, "within": w} for w in (0.05, 0.03, 0.02, 0.01)),
     ]
+    if arguments.size == "XS":
+        kinds.append({"divisions": 20, "within": 0.0})
     best = None
     for kind in kinds:
         began = time.thread_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -17,14 +18,19 @@ from optimization.errors import ProblemError, SolverError
 from optimization.frontier import non_dominated
 from optimization.network.ready import warm_up
 from optimization.problem import AssignmentProblem
-from optimization.scalar import scalarize
+from optimization.scalar import ScalarProblem, scalarize
 from optimization.segment import Findings, Opening, Plan, Segment, explore, opening_of
 from optimization.stop import Deadline
 from optimization.structure import Kind, recognise
+from optimization.term import Term
 from optimization.weights import Weights
 
 if TYPE_CHECKING:
     from optimization.network.parametric import TwoObjectiveFlow
+
+
+Explorer = Callable[[Segment, Callable[[int], bool]], Findings]
+"""Finds the points of a segment unless told to stop."""
 
 
 def exact_frontier(
@@ -113,8 +119,9 @@ def exact_frontier(
     openings: list[Opening] = []
     if unsupported:
         flows = [flow, *(TwoObjectiveFlow(axis, other) for _ in range(workers - 1))]
+        explorers = [_explorer(axis, other, own, hull) for own in flows]
         room = np.inf if max_points is None else max_points - len(hull)
-        for done, findings in enumerate(_explored(flows, wide, kept, deadline, room), start=1):
+        for done, findings in enumerate(_explored(explorers, wide, kept, deadline, room), start=1):
             found += findings.plans
             openings += [findings.opening] if findings.opening else []
             if progress is not None:
@@ -159,19 +166,30 @@ def _hull(
     return plans, segments
 
 
+def _explorer(
+    axis: ScalarProblem, other: Term, flow: TwoObjectiveFlow, hull: list[Plan]
+) -> Explorer:
+    """Choose how gaps are explored, by what the other term depends on."""
+    if not flow.by_order:
+        return functools.partial(explore, flow)
+    from optimization.regions.between import Between
+
+    return Between(axis, other, flow, (hull[0].point, hull[-1].point)).explore
+
+
 def _explored(
-    flows: list[TwoObjectiveFlow],
+    explorers: list[Explorer],
     segments: list[Segment],
     kept: Checkpoint | None,
     deadline: Deadline,
     room: float,
 ) -> Iterator[Findings]:
-    """Explore the segments, one thread per flow, reading those that are kept."""
+    """Explore the segments, a thread per explorer, reading those that are kept."""
     from joblib import Parallel, delayed
 
-    free: queue.SimpleQueue[TwoObjectiveFlow] = queue.SimpleQueue()
-    for flow in flows:
-        free.put(flow)
+    free: queue.SimpleQueue[Explorer] = queue.SimpleQueue()
+    for explorer in explorers:
+        free.put(explorer)
     counted = 0
 
     def one(segment: Segment) -> Findings:
@@ -183,15 +201,15 @@ def _explored(
                 return Findings(plans)
         if deadline.expired or counted >= room:
             return Findings([], opening_of(segment, segment.upper))
-        flow = free.get()
-        findings = explore(flow, segment, lambda n: deadline.expired or counted + n >= room)
-        free.put(flow)
+        explorer = free.get()
+        findings = explorer(segment, lambda n: deadline.expired or counted + n >= room)
+        free.put(explorer)
         counted += len(findings.plans)
         if kept is not None and segment.proven and findings.opening is None:
             kept.keep_segment(segment, findings.plans)
         return findings
 
-    parallel = Parallel(n_jobs=len(flows), prefer="threads", return_as="generator_unordered")
+    parallel = Parallel(n_jobs=len(explorers), prefer="threads", return_as="generator_unordered")
     yield from parallel(delayed(one)(segment) for segment in segments)
 
 

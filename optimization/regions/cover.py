@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.frontier import non_dominated
-from optimization.regions.flow import ManyObjectiveFlow
+from optimization.regions.flow import ManyObjectiveFlow, Planes
 from optimization.regions.kept import Found, KeptGroups
 from optimization.stop import Deadline
 from optimization.zones import SearchZones
 
-GROUP, AT_ONCE = 16, 4
+GROUP, AT_ONCE = 4, 4
 """Boxes searched by one tree, and trees between which nothing is shared: always as many, so that
 what is found does not depend on the number of threads."""
 
@@ -34,7 +34,7 @@ def cover(
     flows: list[ManyObjectiveFlow],
     points: NDArray[np.int64],
     columns: list[NDArray[np.int32]],
-    planes: tuple[NDArray[np.int64], NDArray[np.int64]],
+    planes: Planes,
     *,
     deadline: Deadline,
     kept: KeptGroups | None = None,
@@ -75,7 +75,7 @@ def cover(
         if empty.all() or deadline.expired:
             return Cover(points, columns, corners, empty)
         groups = _groups(corners[~empty], flows[0].aims.span)
-        answers = _searched(flows, groups, points, deadline, kept, number)
+        answers = _searched(flows, groups, points, planes, deadline, kept, number)
         number += len(groups)
         for group, found in zip(groups, answers, strict=True):
             points, columns = _merged(points, columns, found)
@@ -89,6 +89,7 @@ def _searched(
     flows: list[ManyObjectiveFlow],
     groups: list[NDArray[np.int64]],
     known: NDArray[np.int64],
+    planes: Planes,
     deadline: Deadline,
     kept: KeptGroups | None,
     number: int,
@@ -104,7 +105,7 @@ def _searched(
         found = kept.read(number, group) if kept is not None else None
         if found is None:
             flow = free.get()
-            found = flow.search(group, known, lambda: deadline.expired)
+            found = flow.search(group, known, planes, lambda: deadline.expired)
             free.put(flow)
             if kept is not None and found.finished:
                 kept.write(number, group, found)

@@ -36,6 +36,7 @@ from optimization.scalar import ScalarProblem
 from optimization.structure import courier_slots
 from optimization.term import Term
 
+Planes = tuple[NDArray[np.int64], NDArray[np.int64]]
 Whole = TypeVar("Whole", np.int64, np.int32)
 LEAVE_BITS, PRICE_BITS = 56, 44
 """Leaving is priced up to 2**56 and weighted objectives up to 2**44: exact in int64 distances."""
@@ -148,11 +149,13 @@ class ManyObjectiveFlow:
         self,
         corners: NDArray[np.int64],
         known: NDArray[np.int64],
+        planes: Planes,
         stop: Callable[[], bool],
     ) -> Found:
         """Find every non-dominated point below the corners (b, d), or others within the slack.
 
-        The known points (p, d) are not found again, and none at or above them is. From equal
+        The known points (p, d) are not found again, and none at or above them is. The planes,
+        weights (w, d) and the least values (w,) of plans under them, only save time. From equal
         starts, so that what is found depends on the arguments alone.
 
         Raises
@@ -160,11 +163,20 @@ class ManyObjectiveFlow:
         SolverError
             If int64 prices cannot decide.
         """
-        (b, d), flow = corners.shape, self.flow
-        flow.clear()
+        keep = self._of_interest(corners, planes)
+        (b, d), graph = corners.shape, self.flow.graph
+        n, k = self._leave.size, keep.size
+        flow = NetworkFlow(
+            graph.order[keep],
+            graph.courier[keep],
+            pair=np.zeros(k, np.int64),
+            marginal=np.zeros(self._marginal.shape[0], np.int64),
+            leave=self.flow.prices.leave,
+            slots=np.diff(graph.slot_ptr),
+            room=self.flow.prices.room,
+        )
         flow.solve()
-        n, k = flow.state.pair.size, self.column.size
-        leave = flow.prices.leave.copy()
+        aims = self.aims._replace(pair=self._pair[keep])
         boxes = Boxes(_grown(corners, 64 * b + 1024), np.full(64 * b + 1024, OPEN, np.int64))
         archive = Archive(
             _grown(known, len(known) + 1024), np.zeros((len(known) + 1024, n), np.int32)
@@ -178,7 +190,7 @@ class ManyObjectiveFlow:
                 flow.prices,
                 flow.state,
                 flow.scratch,
-                self.aims,
+                aims,
                 boxes,
                 archive,
                 tree,
@@ -194,10 +206,10 @@ class ManyObjectiveFlow:
                 archive = Archive(_grown(archive.point, most), _grown(archive.pair, most))
             elif outcome == FINISHED or stop():
                 break
-        flow.prices.leave[:] = leave
         new = slice(len(known), int(tree.numbers[POINTS]))
+        column = self.column[keep]
         columns = tuple(
-            np.sort(self.column[pair[pair >= 0]]).astype(np.int32) for pair in archive.pair[new]
+            np.sort(column[pair[pair >= 0]]).astype(np.int32) for pair in archive.pair[new]
         )
         return Found(
             archive.point[new].copy(),
@@ -206,6 +218,23 @@ class ManyObjectiveFlow:
             int(tree.numbers[NODES]),
             int(tree.numbers[SOLVES]),
         )
+
+    def _of_interest(self, corners: NDArray[np.int64], planes: Planes) -> NDArray[np.int64]:
+        """Pairs that a plan below some corner can use: reduced cost fixing at the best plane."""
+        weight, least = planes
+        reach = ((corners - 1) @ weight.T).max(axis=0) - least
+        best = int(np.argmin(reach))
+        flow = self.flow
+        flow.clear()
+        flow.solve()
+        self.at(weight[best])
+        reduced = flow.prices.pair + flow.state.price[flow.graph.courier]
+        own = flow.prices.leave.copy()
+        some = np.flatnonzero(np.diff(flow.graph.order_ptr))
+        if some.size:
+            cheapest = np.minimum.reduceat(reduced, flow.graph.order_ptr[some])
+            own[some] = np.minimum(own[some], cheapest)
+        return np.flatnonzero(reduced - own[flow.graph.order] <= reach[best])
 
     def _aims(self, span: NDArray[np.float64], slack: NDArray[np.int64]) -> Aims:
         largest = np.maximum(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optimization.frontier import non_dominated
 from optimization.points import Representation, representation_of
 from optimization.regions.cover import cover
-from optimization.regions.flow import ManyObjectiveFlow
+from optimization.regions.flow import ManyObjectiveFlow, Planes
 from optimization.regions.kept import KeptGroups
 from optimization.scalar import ScalarProblem
 from optimization.stop import Deadline
@@ -20,7 +20,6 @@ from optimization.zones import SearchZones
 
 LEAST_SHARE = 1e-6
 """Of any term in a weight: an optimum is then non-dominated, whatever the ties."""
-Planes = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def represent_flow(

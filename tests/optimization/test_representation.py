@@ -14,6 +14,7 @@ from optimization import (
     SolverError,
     Term,
     Weights,
+    exact_frontier,
     non_dominated,
     verify,
 )
@@ -75,6 +76,26 @@ def test_the_exact_set_is_the_non_dominated_set_of_an_enumeration(random_problem
         assert found.values.tolist() == every[non_dominated(every)].tolist()
         several += len(found) > 3
     assert several > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_every_frontier_of_10000_small_problems_is_that_of_an_enumeration(
+    part, random_problem, image
+):
+    """2,500 a part: two terms by `exact_frontier`, three by `represent`."""
+    rng = np.random.default_rng(100 + part)
+    for _ in range(1250):
+        problem = random_problem(rng)
+        every = image(problem, *(problem.term(t) for t in TERMS))
+        found = represent(problem, TERMS, divisions=2, within=0.0)
+        assert found.values.tolist() == every[non_dominated(every)].tolist()
+        other = str(rng.choice(["b", "c"]))
+        every = image(problem, problem.term("a"), problem.term(other))
+        steps = exact_frontier(problem, Weights({"a": 7.0}), other).points
+        units = np.array([problem.term("a").scale, problem.term(other).scale])
+        expected = every[non_dominated(every)] * [7.0, 1.0] / units
+        assert np.allclose(steps, expected, rtol=0.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("within", [0.02, 0.1, 0.4])
