@@ -17,6 +17,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import lightgbm
 import numpy as np
@@ -28,13 +29,14 @@ from models.columns import RAW_COLUMNS
 from models.features import build_matrix
 from models.forest import CATEGORICAL, Forest
 from models.history import HistoryPrior
-from models.kernels import NativeForest, Program, jit, variants
+from models.kernels import NativeForest, Program, variants
 from models.scoring.fused import score_pairs
 from models.scoring.native import NativeBackend
 
 Matrix = NDArray[np.float64]
 Score = Callable[[Matrix], Matrix]
 SIZES = (1, 64, 512, 4096, 65_536, 1_000_000)
+SINGLE_ROWS = 1000
 N_COURIERS, N_ORDERS = 3000, 25_000
 PRIOR = HistoryPrior(4.0, 4.0)
 
@@ -64,7 +66,7 @@ def alternate(
     return statistics.median(ratios), statistics.median(times)
 
 
-def kernels(text: str) -> tuple[dict[str, Score], dict[str, str]]:
+def kernels(text: str, only: tuple[str, ...]) -> tuple[dict[str, Score], dict[str, str]]:
     """Our kernels and the peers, from a matrix to raw scores on one thread; and why not others."""
     forest = Forest.from_lightgbm(text)
     program = Program(forest)
@@ -73,7 +75,7 @@ def kernels(text: str) -> tuple[dict[str, Score], dict[str, str]]:
         for variant in reversed(variants())
     }
     makers |= {
-        "numba (no compiler)": lambda: lambda matrix: jit.score(program, matrix),
+        "numba (no compiler)": lambda: numba_scorer(program),
         "mlx": lambda: mlx_scorer(forest),
         "lleaves": lambda: lleaves_scorer(text),
         "tl2cgen": lambda: tl2cgen_scorer(text),
@@ -81,6 +83,8 @@ def kernels(text: str) -> tuple[dict[str, Score], dict[str, str]]:
     }
     found, lacking = {}, {}
     for name, make in makers.items():
+        if not name.startswith(only):
+            continue
         try:
             found[name] = make()
         except Exception as error:  # whatever a peer fails with is its row of the table
@@ -107,6 +111,12 @@ def single_row_fast(booster: lightgbm.Booster, n_features: int) -> Score:
     return score
 
 
+def numba_scorer(program: Program) -> Score:
+    from models.kernels import jit
+
+    return lambda matrix: jit.score(program, matrix)
+
+
 def mlx_scorer(forest: Forest) -> Score:
     from models.scoring.mlx import MLXBackend
 
@@ -123,6 +133,7 @@ def onnx_scorer(text: str) -> Score:
     model = onnxmltools.convert_lightgbm(booster, initial_types=shape, zipmap=False)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # it warns at every call of another size
     session = onnxruntime.InferenceSession(model.SerializeToString(), options)
 
     def score(matrix: Matrix) -> Matrix:
@@ -147,16 +158,19 @@ def lleaves_scorer(text: str) -> Score:
 
 def tl2cgen_scorer(text: str) -> Score:
     import tempfile
-    from pathlib import Path
 
     import tl2cgen
     import treelite
 
-    library = Path(tempfile.mkdtemp()) / "forest.so"
-    model = treelite.frontend.from_lightgbm_model_string(text)
-    tl2cgen.export_lib(model, toolchain="gcc", libpath=library, params={"parallel_comp": 2})
+    folder = Path(tempfile.mkdtemp())
+    library, written = folder / "forest.so", folder / "model.txt"
+    written.write_text(text)
+    model = treelite.frontend.load_lightgbm_model(written)
+    tl2cgen.export_lib(
+        model, toolchain="gcc", libpath=library, params={"parallel_comp": 2}, verbose=False
+    )
     predictor = tl2cgen.Predictor(library, nthread=1)
-    return lambda matrix: predictor.predict(tl2cgen.DMatrix(matrix), pred_margin=True)[:, 0]
+    return lambda matrix: predictor.predict(tl2cgen.DMatrix(matrix), pred_margin=True).ravel()
 
 
 def city_columns(n_rows: int) -> tuple[dict[str, Matrix], NDArray[np.bool_]]:
@@ -201,28 +215,38 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def grown(matrix: Matrix, accepted: NDArray[np.bool_]) -> str:
+    schema = default_schema()
+    settings = {"objective": "binary", "num_leaves": 31, "verbosity": -1, "num_threads": 2}
+    data = lightgbm.Dataset(
+        matrix, accepted.astype(float), feature_name=list(schema.names),
+        categorical_feature=[spec.name for spec in schema.features if spec.dtype == "category"],
+    )  # fmt: skip
+    return lightgbm.train(settings, data, num_boost_round=300).model_to_string()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="*", default=SIZES)
     parser.add_argument("--pairs", type=int, default=7, help="alternating pairs of a ratio")
     parser.add_argument("--offers", type=int, default=60_000)
+    parser.add_argument("--forest", type=Path, help="LightGBM text: read, or grown and kept there")
+    parser.add_argument("--only", nargs="*", help="backends whose name begins so")
+    parser.add_argument("--no-pairs", action="store_true", help="leave the tables out")
     parser.add_argument("--parity", action="store_true", help="compare scores, time nothing")
     args = parser.parse_args()
     columns, accepted = city_columns(args.offers)
     schema = default_schema()
     matrix = build_matrix(columns, schema, PRIOR)
-    settings = {"objective": "binary", "num_leaves": 31, "verbosity": -1, "num_threads": 2}
-    category = [spec.name for spec in schema.features if spec.dtype == "category"]
-    data = lightgbm.Dataset(
-        matrix, accepted.astype(float), feature_name=list(schema.names),
-        categorical_feature=category,
-    )  # fmt: skip
-    text = lightgbm.train(settings, data, num_boost_round=300).model_to_string()
+    kept = args.forest
+    text = kept.read_text() if kept and kept.exists() else grown(matrix, accepted)
+    if kept:
+        kept.write_text(text)
     booster = lightgbm.Booster(model_str=text)
     rng = np.random.default_rng(0)
-    rows = matrix[rng.integers(0, len(matrix), max(args.rows))]
+    rows = matrix[rng.integers(0, len(matrix), max(*args.rows, SINGLE_ROWS))]
     rows *= 1.0 + 1e-9 * rng.standard_normal(rows.shape)
-    found, lacking = kernels(text)
+    found, lacking = kernels(text, tuple(args.only or ("",)))
     print(f"{platform.processor() or platform.machine()}, kernels {', '.join(variants())}")
     for name, why in lacking.items():
         print(f"{name} could not be had: {why}")
@@ -232,29 +256,39 @@ def main() -> None:
     print("\n| rows | backend | rows per CPU-s | times LightGBM | largest difference |")
     print("|---|---|---|---|---|")
     for n in args.rows:
-        table(found, booster, rows[:n], args.pairs if n < 1_000_000 else 1)
-    if variants():
+        # One and the same row again and again would teach the processor its branches.
+        batch = rows[:SINGLE_ROWS, None] if n == 1 else rows[:n]
+        table(found, booster, batch, args.pairs if n < 1_000_000 else 1)
+    if variants() and not args.no_pairs:
         fused(columns, booster, text, max(args.rows))
 
 
 def table(found: Mapping[str, Score], booster: lightgbm.Booster, rows: Matrix, turns: int) -> None:
-    """Print a row for each backend, all on these rows."""
-    n = len(rows)
+    """Print a row for each backend, all on these rows; several matrices are scored one by one."""
+    batches = list(rows) if rows.ndim == 3 else [rows]
+    n, total = len(batches[0]), len(batches) * len(batches[0])
 
-    def reference() -> object:
-        return booster.predict(rows, raw_score=True, num_threads=1)
+    def reference(batch: Matrix) -> Matrix:
+        return np.asarray(booster.predict(batch, raw_score=True, num_threads=1))
+
+    def over(score: Score) -> Callable[[], None]:
+        def run() -> None:
+            for batch in batches:
+                score(batch)
+
+        return run
 
     if n == 1:
-        found = {"LightGBM, its fast path for one row": single_row_fast(booster, rows.shape[1])} | {
-            **found
-        }
-    noise, base_s = alternate(reference, reference, turns)
-    print(f"| {n:,} | LightGBM (A/A {noise:.3f}) | {n / base_s:,.0f} | 1.0 | 0 |")
-    expected = sigmoid(np.asarray(reference()))
+        fast = single_row_fast(booster, rows.shape[-1])
+        found = {"LightGBM, its fast path for one row": fast, **found}
+    noise, base_s = alternate(over(reference), over(reference), turns)
+    print(f"| {n:,} | LightGBM (A/A {noise:.3f}) | {total / base_s:,.0f} | 1.0 | 0 |")
+    expected = [sigmoid(reference(batch)) for batch in batches]
     for name, score in found.items():
-        apart = float(np.abs(sigmoid(score(rows)) - expected).max())
-        ratio, own_s = alternate(reference, lambda s=score: s(rows), turns)
-        print(f"| {n:,} | {name} | {n / own_s:,.0f} | {ratio:.1f} | {apart:.1e} |", flush=True)
+        own = [sigmoid(score(batch)) for batch in batches]
+        apart = max(float(np.abs(a - b).max()) for a, b in zip(own, expected, strict=True))
+        ratio, own_s = alternate(over(reference), over(score), turns)
+        print(f"| {n:,} | {name} | {total / own_s:,.0f} | {ratio:.1f} | {apart:.1e} |", flush=True)
 
 
 def sigmoid(score: Matrix) -> Matrix:

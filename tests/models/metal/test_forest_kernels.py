@@ -41,7 +41,10 @@ def test_the_kernels_reach_the_leaves_of_the_reference(
     assert metal.launches == ["forest_codes", "forest_scores_0"]
 
 
-@pytest.mark.parametrize("threads_per_group", [1, 37, 1024])
+@pytest.mark.parametrize(
+    "threads_per_group",
+    [pytest.param(1, marks=pytest.mark.slow), 37, pytest.param(1024, marks=pytest.mark.slow)],
+)
 def test_masks_prepared_once_for_couriers_and_orders_change_no_bit(
     metal: Any, forest: Forest, hard_rows: Matrix, threads_per_group: int
 ) -> None:
