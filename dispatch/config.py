@@ -111,7 +111,8 @@ class DispatchConfig:
     """All parameters of `Dispatcher`; `policy_id` names the operating policy in every plan.
 
     `caution` in (0, 1) decides by the lower end of each acceptance interval of that level, and the
-    plan's probabilities are those; 0 decides by the probability itself.
+    plan's probabilities are those; 0 decides by the probability itself. `refused` names raw columns
+    and features, such as proxies of a protected trait, that no model served here may use.
     """
 
     __pydantic_config__ = STRICT
@@ -123,6 +124,7 @@ class DispatchConfig:
     offers: OfferRules = field(default_factory=OfferRules)
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
     caution: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    refused: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
