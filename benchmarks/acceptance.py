@@ -9,13 +9,11 @@ latency, and no figure there is one of acceptance. Run it with `make benchmarks`
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from latency import deliveryhero, sendy
 from numpy.typing import NDArray
 from planted import Planted, planted
@@ -184,28 +182,13 @@ def run_latency() -> None:
             )
 
 
-def run_million() -> None:
-    world = planted(1_000_000, 0.81, seed=3)
-    frame: pd.DataFrame = world.log
-    del world
-    for bags in (0, 8):
-        start, cpu = time.perf_counter(), time.process_time()
-        model = train(frame, AcceptanceParams(n_bags=bags))
-        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-        print(
-            f"1,000,000 offers, {bags} bags: {wall:.0f} s wall, {cpu:.0f} s CPU on one thread, "
-            f"peak {peak:.2f} GiB in all; AUC {model.metrics_['auc'].value:.4f}"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "part",
         nargs="?",
         default="all",
-        choices=("all", "planted", "intervals", "latency", "million"),
+        choices=("all", "planted", "intervals", "latency"),
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[60_000, 600_000])
     parser.add_argument("--rates", type=float, nargs="+", default=list(BASE_RATES))
@@ -217,8 +200,6 @@ def main() -> None:
         run_intervals(args.rows, args.rates, range(100, 100 + args.seeds))
     if args.part in ("all", "latency"):
         run_latency()
-    if args.part in ("all", "million"):
-        run_million()
 
 
 if __name__ == "__main__":
