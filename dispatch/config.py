@@ -152,7 +152,8 @@ class DispatchConfig:
     `caution` in (0, 1) decides by the lower end of each acceptance interval of that level, and the
     plan's probabilities are those; 0 decides by the probability itself. A frontier is found by
     `frontier_points` weights (`frontier_method` sweep), or is every non-dominated plan there is
-    (exact), as far as time allows.
+    (exact), as far as time allows. `refused` names raw columns and features, such as proxies of a
+    protected trait, that no model served here may use.
     """
 
     __pydantic_config__ = STRICT
@@ -167,6 +168,7 @@ class DispatchConfig:
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
     frontier_method: FrontierMethod = "sweep"
     caution: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    refused: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:

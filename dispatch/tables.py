@@ -169,8 +169,10 @@ def _order_table(
         size=np.array([o.size for o in orders], dtype=np.int64),
         priority=np.array([o.priority for o in orders], dtype=np.int64),
         attempt=np.array([o.attempt for o in orders], dtype=np.int64),
-        merchant_offers=_floats(o.merchant_past.offers for o in orders),
-        merchant_accepted=_floats(o.merchant_past.acceptances for o in orders),
+        merchant_offers=_floats(o.merchant_past.offers if o.merchant_id else None for o in orders),
+        merchant_accepted=_floats(
+            o.merchant_past.acceptances if o.merchant_id else None for o in orders
+        ),
         skills=_skill_bits((o.required_skills for o in orders), skills),
         locked=np.array([o.id in locked for o in orders], dtype=np.bool_),
     )

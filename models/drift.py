@@ -30,6 +30,9 @@ COUNTS: Final = 0.01
 
 CLOCK: Final = ("hour", "weekday", "weekend")
 
+WEATHER: Final = ("precipitation_mm_h", "temperature_c")
+"""It moves by itself: calibration tells whether that matters, so it raises no alarm."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
@@ -76,9 +79,9 @@ def check_drift(model: AcceptanceModel, log: pd.DataFrame) -> DriftReport:
     """Compare a later offers log with what the model was made on.
 
     `alarm`: calibration-in-the-large beyond its control limit over the whole log, or a PSI above
-    0.25 of a feature that counts. `watch`: a single day beyond its limit, or a PSI above 0.1. The
-    control limit is 2 points plus three standard deviations of the mean of as many Bernoulli draws
-    at the predicted chances.
+    0.25 of a feature that counts and is not the weather. `watch`: a single day beyond its limit, or
+    a PSI above 0.1. The control limit is 2 points plus three standard deviations of the mean of as
+    many Bernoulli draws at the predicted chances.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def check_drift(model: AcceptanceModel, log: pd.DataFrame) -> DriftReport:
     alarms += [
         f"{f.name} has moved (PSI {f.psi:.2f})"
         for f in features
-        if f.judged and f.psi > PSI_ALARM and f.share >= COUNTS
+        if f.judged and f.psi > PSI_ALARM and f.share >= COUNTS and f.name not in WEATHER
     ]
     signs = [f"acceptance {_gap(p)} on one day" for p in periods if p.outside]
     signs += [

@@ -255,16 +255,21 @@ def default_schema(
     FeatureError
         If a refused name is neither a feature nor a raw column, since a slip would refuse nothing.
     """
-    unknown = [name for name in refused if name not in CATALOGUE and name not in RAW_COLUMNS]
-    if unknown:
-        raise FeatureError(
-            "refused names are unknown",
-            [f"{name}: neither a feature nor a raw column; correct it" for name in unknown],
-        )
+    if problems := unknown_names(refused):
+        raise FeatureError("refused names are unknown", problems)
     kept = (s for s in _CATALOGUE if use_courier_history or s.name != "courier_rate")
     return FeatureSchema(
         tuple(s for s in kept if not {s.name, *s.inputs} & set(refused)), use_courier_history
     )
+
+
+def unknown_names(names: Collection[str]) -> list[str]:
+    """Say, one line a name, which names are neither a feature nor a raw column."""
+    return [
+        f"{name}: neither a feature nor a raw column; correct it"
+        for name in names
+        if name not in CATALOGUE and name not in RAW_COLUMNS
+    ]
 
 
 def feature_values(name: str, columns: Columns, history_prior: HistoryPrior) -> FloatArray:

@@ -14,8 +14,8 @@ FloatArray = NDArray[np.float64]
 class HistoryPrior:
     """Beta priors of acceptance rates: `accepted` and `refused` pseudo-offers of a courier.
 
-    `merchant_accepted` and `merchant_refused` are the same for a merchant. Who has no history gets
-    the prior mean, so a rate is never NaN.
+    `merchant_accepted` and `merchant_refused` are the same for a merchant. Who is new gets the
+    prior mean.
     """
 
     accepted: float
@@ -33,9 +33,9 @@ class HistoryPrior:
         return (accepted + self.accepted) / (offers + self.accepted + self.refused)
 
     def merchant_rate(self, accepted: FloatArray, offers: FloatArray) -> FloatArray:
-        """As `rate`, for merchants; NaN counts, of an order without a merchant, are no history."""
+        """As `rate`, for merchants; NaN, of an order without a merchant, stays unknown."""
         a, b = self.merchant_accepted, self.merchant_refused
-        return (np.nan_to_num(accepted) + a) / (np.nan_to_num(offers) + a + b)
+        return (accepted + a) / (offers + a + b)
 
     @classmethod
     def fit(

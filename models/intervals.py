@@ -17,7 +17,7 @@ from models.params import AcceptanceParams
 
 FloatArray = NDArray[np.float64]
 
-INFLATION: Final = 1.7
+INFLATION: Final = 1.6
 """Resampling sees variance alone. Shrinkage, early stopping and the few bags add what it does not
 see; the factor was chosen on planted laws (docs: acceptance, intervals)."""
 

@@ -23,7 +23,7 @@ from models.calibration import CalibrationReport, calibration_from_json
 from models.ensemble import Ensemble
 from models.errors import ArtefactError, ModelError
 from models.evaluation import MEASURES, Metric
-from models.features import FeatureSchema
+from models.features import FeatureSchema, unknown_names
 from models.forest import Forest
 from models.history import HistoryPrior
 from models.log import LogSummary
@@ -96,7 +96,8 @@ def save(model: AcceptanceModel, folder: Path | str) -> None:
 def load(folder: Path | str, refused: Collection[str] = ()) -> AcceptanceModel:
     """Read a saved model; LightGBM sees it only after every byte has been verified.
 
-    `refused` names raw columns and features that this deployment does not allow.
+    `refused` names raw columns and features that this deployment does not allow; a name that is
+    neither is refused too, since a slip would refuse nothing.
 
     Raises
     ------
@@ -114,10 +115,13 @@ def load(folder: Path | str, refused: Collection[str] = ()) -> AcceptanceModel:
         raise refusal(folder, [str(error)]) from error
     used = {*model.schema_.names, *model.schema_.raw_names} & set(refused)
     problems = [f"{name}: refused by this deployment; train without it" for name in sorted(used)]
+    problems += unknown_names(refused)
     # Built here rather than at the first request, so that a service is ready when it says so.
     problems = problems or selftest_problems(model.ensembles(), model.probe_, expected)
     if problems:
         raise refusal(folder, problems)
+    # LightGBM, which explains what the arrays score, takes long to import: not under a deadline
+    model.ensemble_.contributions(model.probe_[:1])
     return model
 
 

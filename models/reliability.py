@@ -46,7 +46,9 @@ def wilson(
     share = taken / rows
     centre = (share + z * z / (2 * rows)) / (1 + z * z / rows)
     half = z / (1 + z * z / rows) * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    # rounding may leave a share of 0 or 1 just outside
+    low, high = np.minimum(centre - half, share), np.maximum(centre + half, share)
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
 def reliability_by_probability(

@@ -18,6 +18,7 @@ from dispatch.cli.options import (
     JsonFlag,
     LenientFlag,
     Method,
+    MappingFile,
     ModelDir,
     ReportFile,
     Seed,
@@ -47,8 +48,10 @@ def train(
         Path, typer.Argument(help="Offers log: CSV, CSV.gz, Parquet, or a folder of Meituan's.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the model to.")],
-    mapping: Annotated[
-        Path | None, typer.Option(help="TOML that maps the log's own columns to ours.")
+    mapping: MappingFile = None,
+    params: Annotated[
+        Path | None,
+        typer.Option(help="TOML of training parameters, e.g. refused, propensity_weights."),
     ] = None,
     tune: Annotated[
         int, typer.Option(min=0, max=1000, help="Parameters to try first; 0: the defaults.")
@@ -58,7 +61,13 @@ def train(
 ) -> None:
     """Train and calibrate the acceptance model on an offers log."""
     import_module("dispatch.cli.training").run(
-        offers, out, mapping=mapping, trials=tune, seed=seed, as_json=as_json
+        offers,
+        out,
+        mapping=mapping,
+        settings=params,
+        trials=tune,
+        seed=seed,
+        as_json=as_json,
     )
 
 

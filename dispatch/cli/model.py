@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dispatch.cli.options import JsonFlag, ModelDir
+from dispatch.cli.options import JsonFlag, MappingFile, ModelDir
 from dispatch.cli.outcome import guarded
 
 app = typer.Typer(no_args_is_help=True, help="Look at a trained model and watch it.")
@@ -27,9 +27,10 @@ def card(
 @app.command()
 @guarded
 def check(
-    offers: Annotated[Path, typer.Argument(help="Later offers log: CSV, CSV.gz or Parquet.")],
+    offers: Annotated[Path, typer.Argument(help="Later offers log, as for train.")],
     model: ModelDir,
+    mapping: MappingFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare later offers with what the model was made on; exit code 7 on an alarm."""
-    import_module("dispatch.cli.watching").check(offers, model, as_json=as_json)
+    import_module("dispatch.cli.watching").check(offers, model, mapping=mapping, as_json=as_json)

@@ -17,6 +17,9 @@ ModelDir = Annotated[
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="Parameters as TOML; defaults otherwise.")
 ]
+MappingFile = Annotated[
+    Path | None, typer.Option(help="TOML that maps the log's own columns to ours.")
+]
 DeadlineMs = Annotated[
     int | None, typer.Option(min=1, help="Answer within this many milliseconds.")
 ]

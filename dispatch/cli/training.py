@@ -2,8 +2,10 @@
 
 import json
 import sys
-from dataclasses import asdict
+import tomllib
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import typer
@@ -13,16 +15,24 @@ from rich.table import Table
 
 import models
 from dispatch.cli.outcome import note
-from dispatch.datasets import read_mapped_offers, read_meituan_offers, read_offers
+from dispatch.cli.reading import read_offers_log
+from dispatch.errors import InvalidInputError, Problem
 
 
 def run(
-    offers: Path, out: Path, *, mapping: Path | None, trials: int, seed: int, as_json: bool
+    offers: Path,
+    out: Path,
+    *,
+    mapping: Path | None,
+    settings: Path | None,
+    trials: int,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Train on the earlier offers, judge on the latest, save."""
-    log = _read(offers, mapping)
+    params = _params(settings, seed)
+    log = read_offers_log(offers, mapping)
     console = Console(stderr=True)
-    params = models.AcceptanceParams(seed=seed)
     if trials:
         params = _tuned(log, params, trials, console)
     with console.status(f"training on {len(log):,} offers"):
@@ -47,10 +57,18 @@ def run(
     note(f"model {model.version} written to {out}")
 
 
-def _read(offers: Path, mapping: Path | None) -> pd.DataFrame:
-    if mapping is not None:
-        return read_mapped_offers(offers, mapping)
-    return read_meituan_offers(offers) if offers.is_dir() else read_offers(offers)
+def _params(settings: Path | None, seed: int) -> models.AcceptanceParams:
+    given: dict[str, Any] = {}
+    try:
+        if settings is not None:
+            given = tomllib.loads(settings.read_text())
+        known = {field.name for field in fields(models.AcceptanceParams)} - {"seed"}
+        if unknown := sorted(given.keys() - known):
+            raise ValueError(f"unknown parameters {', '.join(unknown)} (the seed is --seed)")
+        return models.AcceptanceParams(seed=seed, **given)
+    except ValueError as error:
+        problems = [Problem(str(settings), part) for part in str(error).split("; ")]
+        raise InvalidInputError("training parameters", problems) from None
 
 
 def _tuned(

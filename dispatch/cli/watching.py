@@ -12,7 +12,7 @@ from rich.table import Table
 
 import models
 from dispatch.cli.outcome import DRIFTED, note
-from dispatch.datasets import read_offers
+from dispatch.cli.reading import read_offers_log
 
 SHOWN = 8
 
@@ -30,9 +30,9 @@ def write_card(folder: Path, out: Path) -> None:
     note(f"card of model {model.version} written to {out}")
 
 
-def check(offers: Path, folder: Path, *, as_json: bool) -> None:
+def check(offers: Path, folder: Path, *, mapping: Path | None, as_json: bool) -> None:
     """Print the verdict on a later log, and exit with `DRIFTED` on an alarm."""
-    report = models.check_drift(models.load(folder), read_offers(offers))
+    report = models.check_drift(models.load(folder), read_offers_log(offers, mapping))
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=1))
     else:

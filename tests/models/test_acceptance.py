@@ -116,8 +116,8 @@ def test_fold_models_know_only_their_own_orders(
     old = world.log.iloc[split_by_time(log.offered_at_s, log.orders, (0.7, 0.15, 0.15))[0]]
     inside = group_folds(read_log(old, RAW).orders, 2, quick_params.seed) == 0
     flipped = old.assign(accepted=old["accepted"].to_numpy() ^ inside)
-    # The courier history prior is the one thing all ensembles share, and it moves with labels.
-    without = replace(quick_params, use_courier_history=False)
+    # The history priors are the one thing all ensembles share, and they move with labels.
+    without = replace(quick_params, use_courier_history=False, refused=("merchant_rate",))
     first = AcceptanceModel(without).fit(old)
     second = AcceptanceModel(without).fit(flipped)
     assert first.fold_ensembles_[0].forest.to_bytes() != second.fold_ensembles_[0].forest.to_bytes()

@@ -40,6 +40,14 @@ RAW = tuple(RAW_COLUMNS)
 Columns = dict[str, NDArray[np.float64]]
 
 
+def test_a_wilson_interval_holds_its_own_share_though_all_or_none_were_taken() -> None:
+    rows = np.arange(30, 400)
+    for taken in (rows, 0 * rows):
+        low, high = wilson(taken, rows)
+        assert (low <= taken / rows).all()
+        assert (high >= taken / rows).all()
+
+
 def test_nine_in_ten_wilson_intervals_hold_the_truth() -> None:
     rng = np.random.default_rng(0)
     rows = np.full(2000, 80.0)

@@ -56,3 +56,44 @@ def test_a_leaking_log_is_refused_with_its_reason(run, tmp_path: Path) -> None:
     assert done.exit_code == INVALID_INPUT
     assert "trip_m: 0 exactly where the offer was refused" in done.stderr
     assert not (tmp_path / "model").exists()
+
+
+def test_parameters_come_from_a_file_and_every_slip_in_it_is_told(
+    run, offers_file: Path, snapshot_file: Path, tmp_path: Path
+) -> None:
+    """What a deployment refuses is left out at training and turned away at loading."""
+    params, folder = tmp_path / "train.toml", tmp_path / "model"
+    params.write_text("n_bags = 0\nmax_trees = 20\npropensity_weights = true\n")
+    done = run("train", offers_file, "--out", folder, "--params", params)
+    assert done.exit_code == 0, done.stderr
+    config = tmp_path / "config.toml"
+    config.write_text('refused = ["vehicle"]\n')
+    done = run("assign", snapshot_file, "--model", folder, "--config", config)
+    assert done.exit_code == BAD_MODEL
+    assert "vehicle: refused by this deployment; train without it" in done.stderr
+    config.write_text('refused = ["vehicel"]\n')
+    done = run("assign", snapshot_file, "--model", folder, "--config", config)
+    assert "vehicel: neither a feature nor a raw column" in done.stderr
+    config.write_text('refused = ["vehicle"]\n')
+    params.write_text('n_bags = 0\nmax_trees = 20\nrefused = ["vehicle"]\n')
+    assert run("train", offers_file, "--out", folder, "--params", params).exit_code == 0
+    assert run("assign", snapshot_file, "--model", folder, "--config", config).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("leafs = 3", "unknown parameters leafs"),
+        ("leaves = 1\nl2 = -1.0", "expected l2 in"),
+        ("seed = 1", "the seed is --seed"),
+        ("leaves =", "train.toml"),
+    ],
+)
+def test_training_parameters_that_do_not_fit_are_refused(
+    run, offers_file: Path, tmp_path: Path, text: str, told: str
+) -> None:
+    params = tmp_path / "train.toml"
+    params.write_text(text)
+    done = run("train", offers_file, "--out", tmp_path / "model", "--params", params)
+    assert done.exit_code == INVALID_INPUT
+    assert told in done.stderr
