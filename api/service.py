@@ -13,6 +13,7 @@ from dispatch.config import DispatchConfig, load_config
 from dispatch.errors import InvalidInputError
 from dispatch.pipeline import Dispatcher
 from models import ModelError, load
+from optimization import warm_up
 
 _LOG = logging.getLogger("api.service")
 
@@ -62,6 +63,8 @@ def _load(settings: Settings) -> Dispatcher:
         raise FileNotFoundError("no model: set DISPATCH_MODEL_DIR to an artefact folder")
     config = DispatchConfig() if settings.config is None else load_config(settings.config)
     dispatcher = Dispatcher(load(settings.model_dir, config.refused), config)
+    # compiled loops first, so that the same engines answer from the first request on
+    warm_up()
     # the first decision imports solvers and starts their workers: better now than on a request
     dispatcher.assign(example_snapshot())
     return dispatcher

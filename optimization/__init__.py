@@ -30,6 +30,7 @@ from optimization.stop import Deadline
 from optimization.structure import Kind, Structure, recognise
 from optimization.term import Term
 from optimization.verify import Fault, Verification, verify
+from optimization.warm import warm_up
 from optimization.weights import Weights
 from optimization.work import NO_LIMIT, Work, WorkPrice
 
@@ -77,5 +78,6 @@ __all__ = [
     "stop_sequences",
     "sweep",
     "verify",
+    "warm_up",
     "work_spread",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.scalar import ScalarProblem
-from optimization.solvers.flow import flow_columns
+from optimization.solvers.network import flow_engine
 from optimization.stop import Deadline
 
 MAX_ROUNDS = 60
@@ -67,7 +67,7 @@ def bounded_flow(
                 break
         if priced is None:
             break
-        columns = flow_columns(priced)
+        columns = flow_engine().columns(priced)
         f, g = measured(columns)
         least = near.denominator * f + near.numerator * (g - bound.limit)
         best_bound = max(best_bound, -(-least // near.denominator))

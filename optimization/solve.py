@@ -16,19 +16,25 @@ from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize, trivial_bound
 from optimization.solution import Solution, Status, StopReason
 from optimization.solvers.base import best_of, conclude
-from optimization.solvers.flow import flow_columns
 from optimization.solvers.greedy import greedy_columns
 from optimization.solvers.milp import MilpSolver
-from optimization.solvers.network import network_columns
+from optimization.solvers.network import flow_engine
 from optimization.solvers.packing import LARGEST_CORE
 from optimization.solvers.registry import SOLVERS
 from optimization.stop import Deadline
 from optimization.structure import Kind, recognise
 from optimization.verify import verify
+from optimization.warm import is_warm
 from optimization.weights import Weights
 
 MANY_PAIRS = 20_000
 """From here on prices are sooner done than CBC, compiling included."""
+
+FLOW_S_PER_PAIR = 2e-6
+"""What OR-Tools' flow, which nothing can interrupt, takes at most; two to four times the usual."""
+
+SET_UP_S_PER_PAIR = 1e-6
+"""What local search and the program take before they look at the clock, likewise."""
 
 PRICES_SHARE = 0.7
 """Of the time for prices on orders; the rest is for CBC where they prove nothing."""
@@ -43,7 +49,8 @@ def solve(
 ) -> Solution:
     """Find the best selection by the deadline: coverage, then bounds, then the weighted terms.
 
-    Flow where the structure is one, else the mixed-integer program, else greedy. Among plans of
+    Flow where the structure is one, else prices or the mixed-integer program, from a greedy plan
+    improved locally, which is also the answer where time was too short for more. Among plans of
     best coverage a bound is hard: where none keeps it, the answer is INFEASIBLE and says what each
     bounded term can attain; where time ran out with none found, it is UNKNOWN.
 
@@ -84,40 +91,69 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     """Solve without bounds; never without an answer."""
     started_s = time.monotonic()
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
-    if deadline.expired:
-        return _fallback(scalar, bound_value, "the deadline had passed", started_s)
+    pairs = scalar.problem.n_columns
+    # A one-shot call never waits for a compiler: ours answers only once it is compiled. It then
+    # takes a tenth of greedy's time, so it is what there is when the deadline has passed, too.
+    ours = is_ready()
     try:
-        if structure.kind is not Kind.MILP:
-            # A one-shot call never waits for a compiler: ours answers only once it is compiled.
-            ours = is_ready()
-            columns = network_columns(scalar) if ours else flow_columns(scalar)
+        in_time = ours or FLOW_S_PER_PAIR * pairs < deadline.remaining()
+        if structure.kind is not Kind.MILP and in_time:
+            engine = flow_engine()
+            columns = engine.columns(scalar)
             bound_value = scalar.value(columns)
             # A relaxation's optimum that is feasible is the optimum.
             if structure.kind is Kind.FLOW or verify(scalar.problem, columns).ok:
                 return conclude(
                     scalar,
                     columns,
-                    engine=SOLVERS["network" if ours else "flow"].name,
+                    engine=engine.name,
                     stop_reason=StopReason.PROVEN,
                     bound_value=bound_value,
                     started_s=started_s,
                     message=structure.reason,
                 )
+        if deadline.expired or (structure.kind is Kind.FLOW and not in_time):
+            return _anytime(scalar, bound_value, deadline, "too little time for more", started_s)
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
-        greedy = SOLVERS["greedy"].solve(scalar, deadline)
-        if scalar.problem.n_columns >= MANY_PAIRS and scalar.problem.all_pairs:
-            priced = _by_prices(scalar, deadline, greedy)
-            if priced.proven or deadline.expired:
-                return priced
-            greedy, bound_value = priced, max(bound_value, _bound_value(scalar, priced))
-        found = _milp().solve(scalar, deadline, greedy, bound_value=bound_value)
+        known = _anytime(scalar, bound_value, deadline, "the deadline came first", started_s)
+        if scalar.problem.all_pairs and pairs >= MANY_PAIRS:
+            known = _by_prices(scalar, deadline, known)
+            bound_value = max(bound_value, _bound_value(scalar, known))
+        if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
+            return known
+        found = _milp().solve(scalar, deadline, known, bound_value=bound_value)
     except SolverError as error:
-        return _fallback(scalar, bound_value, str(error), started_s)
+        return _anytime(scalar, bound_value, deadline, str(error), started_s)
     if found.engine == SOLVERS["greedy"].name:
-        bound_value = _bound_value(scalar, found)
-        return _fallback(scalar, bound_value, "the deadline came first", started_s)
+        message = "the deadline came first"
+        return replace(found, stop_reason=StopReason.GREEDY_FALLBACK, message=message)
     return found
+
+
+def _anytime(
+    scalar: ScalarProblem, bound_value: int, deadline: Deadline, message: str, started_s: float
+) -> Solution:
+    """Answer with the greedy plan, improved as far as time allows, each under its own name."""
+    local = SOLVERS["local"]
+    set_up_s = SET_UP_S_PER_PAIR * scalar.problem.n_columns
+    if is_warm() and local.can_solve(scalar) and set_up_s < deadline.remaining():
+        # Greedy leaves fewer orders than inserting them one by one now and then.
+        roomy = 3 * set_up_s < deadline.remaining()
+        start = SOLVERS["greedy"].solve(scalar, deadline) if roomy else None
+        found = local.solve(scalar, deadline, start)
+        bound = max(found.bound, bound_value - scalar.dominance * found.coverage)
+        return replace(found, bound=min(bound, found.objective), message=message)
+    columns = greedy_columns(scalar)
+    return conclude(
+        scalar,
+        columns,
+        engine=SOLVERS["greedy"].name,
+        stop_reason=StopReason.GREEDY_FALLBACK,
+        bound_value=min(bound_value, scalar.value(columns)),
+        started_s=started_s,
+        message=message,
+    )
 
 
 def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -> Solution:
@@ -214,20 +250,6 @@ def _milp() -> MilpSolver:
 
 def _bound_value(scalar: ScalarProblem, solution: Solution) -> int:
     return solution.bound + scalar.dominance * solution.coverage
-
-
-def _fallback(scalar: ScalarProblem, bound_value: int, message: str, started_s: float) -> Solution:
-    """Answer with the greedy plan under its own name, with the best bound known."""
-    columns = greedy_columns(scalar)
-    return conclude(
-        scalar,
-        columns,
-        engine=SOLVERS["greedy"].name,
-        stop_reason=StopReason.GREEDY_FALLBACK,
-        bound_value=min(bound_value, scalar.value(columns)),
-        started_s=started_s,
-        message=message,
-    )
 
 
 def _restated(

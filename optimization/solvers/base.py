@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from optimization.errors import SolverError
 from optimization.scalar import ScalarProblem
 from optimization.solution import Solution, Status, StopReason
 from optimization.stop import Deadline
+from optimization.structure import Kind, recognise
 from optimization.verify import verify
 
 
@@ -32,6 +34,57 @@ class Solver(Protocol):
     ) -> Solution:
         """Return the best selection found by the deadline, never worse than the incumbent."""
         ...
+
+
+class FlowEngine(ABC):
+    """An engine that solves flows in one shot, to proven optimality, and nothing else."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Who answers."""
+
+    @abstractmethod
+    def columns(self, scalar: ScalarProblem) -> NDArray[np.int64]:
+        """Minimise the composed value of single pairs, size caps and bounds left aside, (chosen,).
+
+        Raises
+        ------
+        SolverError
+            If the engine fails or its answer is not proven.
+        """
+
+    def can_solve(self, scalar: ScalarProblem) -> bool:
+        """Whether the problem is a flow as it stands."""
+        return recognise(scalar).kind is Kind.FLOW
+
+    def solve(
+        self, scalar: ScalarProblem, deadline: Deadline, incumbent: Solution | None = None
+    ) -> Solution:
+        """Solve to proven optimality, unless the deadline has passed and there is an incumbent.
+
+        Raises
+        ------
+        SolverError
+            If the problem is no flow, or the engine fails.
+        """
+        started_s = time.monotonic()
+        reason = recognise(scalar).reason
+        if not self.can_solve(scalar):
+            raise SolverError(f"{self.name} cannot solve this: {reason}")
+        best = best_of(scalar, incumbent)
+        if deadline.expired and best is not None:
+            return best
+        columns = self.columns(scalar)
+        return conclude(
+            scalar,
+            columns,
+            engine=self.name,
+            stop_reason=StopReason.PROVEN,
+            bound_value=scalar.value(columns),
+            started_s=started_s,
+            message=reason,
+        )
 
 
 def conclude(

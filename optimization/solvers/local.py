@@ -21,7 +21,7 @@ CHUNK = 2000
 
 
 class LocalSolver:
-    """Local improvement of the greedy plan, or of the incumbent where that is better.
+    """Local improvement of the incumbent, or of a greedy plan.
 
     Pairs: move, insert, swap and eject one order at a time. Bundles: put in one column and take
     out those it collides with. Without numba the loops over pairs run uncompiled.
@@ -53,11 +53,15 @@ class LocalSolver:
             A lower bound on the composed value, where one is known.
         """
         started_s = time.monotonic()
-        columns = greedy_columns(scalar)
-        if incumbent is not None and scalar.value(incumbent.columns) <= scalar.value(columns):
+        pairs = scalar.problem.all_pairs
+        if incumbent is not None:
             columns = incumbent.columns
-        better = _pairs if scalar.problem.all_pairs else _bundles
-        columns = better(scalar, columns, deadline)
+        else:
+            # Pairs are inserted one by one, cheapest first: sooner and better than by rounds.
+            columns = np.zeros(0, np.int64) if pairs else greedy_columns(scalar)
+        columns = (_pairs if pairs else _bundles)(scalar, columns, deadline)
+        if incumbent is not None and scalar.value(incumbent.columns) <= scalar.value(columns):
+            return incumbent
         known = trivial_bound(scalar)
         return conclude(
             scalar,

@@ -6,6 +6,7 @@ from optimization.errors import SolverError
 from optimization.solvers.base import Solver
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.greedy import GreedySolver
+from optimization.solvers.local import LocalSolver
 from optimization.solvers.milp import MilpSolver
 from optimization.solvers.network import NetworkSolver
 from optimization.solvers.packing import PackingSolver
@@ -17,6 +18,7 @@ SOLVERS: dict[str, Solver] = {
     "milp": MilpSolver(),
     "packing": PackingSolver(),
     "pulp": PulpSolver(),
+    "local": LocalSolver(),
     "greedy": GreedySolver(),
 }
 """Exact engines first; each says by `can_solve` which problems it takes."""

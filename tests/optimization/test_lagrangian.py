@@ -13,7 +13,7 @@ from optimization import AssignmentProblem, Deadline, SolverError, Term, Weights
 from optimization.pricing.blocks import blocks_of
 from optimization.pricing.core import core_of
 from optimization.pricing.subsets import desk_of, evaluate, load_price, search
-from optimization.solvers.flow import flow_columns
+from optimization.solvers.flow import FlowSolver
 from optimization.solvers.lagrangian import LagrangianSolver
 from optimization.work import WorkPrice
 
@@ -179,7 +179,7 @@ def test_binding_size_caps_at_300_by_400_are_proven_in_a_moment():
         terms=[Term.linear("cost", "u", 10**6, rng.integers(0, 10**6, n * d), most)],
     )  # fmt: skip
     scalar = scalarize(problem, Weights({"cost": 1.0}))
-    relaxed = scalar.value(flow_columns(scalar))
+    relaxed = scalar.value(FlowSolver().columns(scalar))
     found = LagrangianSolver().solve(scalar, NEVER)
     assert found.proven
     assert scalar.value(found.columns) >= relaxed

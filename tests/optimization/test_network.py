@@ -10,8 +10,8 @@ from optimization.network import is_ready, warm_up
 from optimization.network.build import flow_of
 from optimization.network.flow import NetworkFlow
 from optimization.solvers import SOLVERS
-from optimization.solvers.flow import flow_columns
-from optimization.solvers.network import network_columns
+from optimization.solvers.flow import FlowSolver
+from optimization.solvers.network import NetworkSolver
 
 NEVER = Deadline.after(None)
 
@@ -28,7 +28,7 @@ def test_flows_and_brute_force_agree_on_10000_random_problems(part, random_probl
     for _ in range(2500):
         scalar = _scalar(rng, random_problem)
         expected = brute_force(scalar)
-        for columns in (network_columns(scalar), flow_columns(scalar)):
+        for columns in (engine.columns(scalar) for engine in (NetworkSolver(), FlowSolver())):
             assert (scalar.problem.coverage(columns), scalar.objective(columns)) == expected
 
 
@@ -132,8 +132,12 @@ def test_columns_in_any_order_give_the_same_optimum(paper):
             for t in paper.terms
         ),
     )
-    columns = network_columns(scalarize(mixed, Weights({"acceptance": 1.0})))
-    assert sorted(shuffled[columns].tolist()) == network_columns(scalar).tolist() == [0, 3, 4, 6]
+    columns = NetworkSolver().columns(scalarize(mixed, Weights({"acceptance": 1.0})))
+    assert (
+        sorted(shuffled[columns].tolist())
+        == NetworkSolver().columns(scalar).tolist()
+        == [0, 3, 4, 6]
+    )
 
 
 def test_a_command_line_never_waits_for_the_compiler(paper):
