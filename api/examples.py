@@ -78,9 +78,14 @@ ASSIGN_EXAMPLES: dict[str, dict[str, Any]] = {
         "The knee of the efficiency-fairness frontier, with the frontier",
         {"operating_point": {"kind": "knee"}, "include_frontier": True},
     ),
+    "hours": _example(
+        "Hours of work shared evenly, nobody busy for more than 54 minutes of an hour",
+        {"fairness": {"notion": "hours", "max_per_hour": 0.9}},
+    ),
     "lenient": _example("Set broken rows aside", {"mode": "lenient"}),
 }
 FRONTIER_EXAMPLES: dict[str, dict[str, Any]] = {
     "default": _example("The configuration's number of points", {}),
     "coarse": _example("Five points in two seconds", {"points": 5, "deadline_ms": 2000}),
+    "exact": _example("Every non-dominated plan there is", {"method": "exact"}),
 }

@@ -8,7 +8,8 @@ from pydantic import TypeAdapter
 
 from api.problems import MEDIA_TYPE, ProblemDocument
 from api.schemas import AssignRequest, FrontierRequest
-from dispatch.result import FrontierReport, Plan
+from dispatch.result import Plan
+from dispatch.tradeoff import FrontierReport
 
 _REF = "#/components/schemas/{model}"
 

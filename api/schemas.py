@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from api.settings import MAX_DEADLINE_MS
+from dispatch.config import FairnessRules, FrontierMethod
 from dispatch.domain import STRICT, Snapshot
 from dispatch.operating import ByWeights, OperatingPoint
 
@@ -24,6 +25,19 @@ InputMode = Annotated[
 ]
 
 
+Fairness = Annotated[
+    FairnessRules | None,
+    Field(description="What is shared evenly per hour online; null: the configuration's."),
+]
+Method = Annotated[
+    FrontierMethod | None,
+    Field(
+        description="By weights (sweep), or every point of it in the time there is (exact); null: "
+        "the configuration's."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class AssignOptions:
     """How one snapshot is to be decided."""
@@ -33,20 +47,30 @@ class AssignOptions:
     operating_point: OperatingPoint = field(default_factory=ByWeights)
     deadline_ms: Milliseconds = None
     include_frontier: Annotated[
-        bool, Field(description="Also sweep the efficiency-fairness frontier.")
+        bool, Field(description="Also trace the efficiency-fairness frontier.")
     ] = False
+    frontier_method: Method = None
+    fairness: Fairness = None
     mode: InputMode = "strict"
 
 
 @dataclass(frozen=True, slots=True)
 class FrontierOptions:
-    """How finely the frontier of one snapshot is to be swept."""
+    """How the frontier of one snapshot is to be traced."""
 
     __pydantic_config__ = STRICT
 
-    points: Annotated[int | None, Field(ge=3, le=101, description="Null: the configuration's.")] = (
-        None
-    )
+    points: Annotated[
+        int | None,
+        Field(
+            ge=3,
+            le=1001,
+            description="Weights to try, null: the configuration's; or points to stop an exact "
+            "frontier at, null: all.",
+        ),
+    ] = None
+    method: Method = None
+    fairness: Fairness = None
     deadline_ms: Milliseconds = None
     mode: InputMode = "strict"
 
@@ -63,7 +87,7 @@ class AssignRequest:
 
 @dataclass(frozen=True, slots=True)
 class FrontierRequest:
-    """A snapshot, and how its frontier is to be swept."""
+    """A snapshot, and how its frontier is to be traced."""
 
     __pydantic_config__ = STRICT
 

@@ -1,37 +1,30 @@
-"""One assignment by every engine, build included, CPU time, as ratios within one run.
+"""One assignment by every engine, build and solve apart, CPU time, as ratios within one run.
 
-    python benchmarks/one_assignment.py --sizes S M
+    python benchmarks/one_assignment.py --sizes S M L XL --plot docs/growth.png
+    python benchmarks/one_assignment.py --sizes M --sweep
 
 Minimise the price of the pairs used plus a price for each order left, couriers' room kept. Every
-engine must reach the same optimum. Engines that would take minutes at a size are left out there.
+engine must reach the same optimum. Who took longer than `--most-s` is left out at the next size.
+`--sweep` compares 21 weights of fairness, one flow kept warm against a PuLP/CBC model per weight.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from assignment_engines import ENGINES, Chosen, Data
 from optimization_engines import SIZES, city
 
-from optimization import Weights, scalarize
+from optimization import Deadline, Weights, scalarize
 from optimization.network import warm_up
 
 EFFICIENCY = Weights({"acceptance": 1.0, "delivery_time": 1 / 1800})
-
-
-@dataclass(frozen=True)
-class Data:
-    """Pairs sorted by order, integer prices of 1e-6, room per courier."""
-
-    order: NDArray[np.int32]
-    courier: NDArray[np.int32]
-    cost: NDArray[np.int64]
-    leave: NDArray[np.int64]
-    room: NDArray[np.int64]
+REPEAT_S = 0.5
+"""Engines are repeated until they have used as much; the median counts."""
 
 
 def instance(size: str, seed: int, tight: bool) -> Data:
@@ -46,150 +39,12 @@ def instance(size: str, seed: int, tight: bool) -> Data:
     return Data(problem.column_order, problem.column_courier, cost, leave, room.astype(np.int64))
 
 
-def value(data: Data, chosen: NDArray[np.bool_]) -> int:
+def value(data: Data, chosen: Chosen) -> int:
     served = np.bincount(data.order[chosen], minlength=data.leave.size)
     held = np.bincount(data.courier[chosen], minlength=data.room.size)
     if served.max() > 1 or np.any(held > data.room):
         raise SystemExit("an engine returned a broken plan")
     return int(data.cost[chosen].sum() + data.leave[served == 0].sum())
-
-
-def own_flow(data: Data) -> NDArray[np.bool_]:
-    from optimization.network.flow import NetworkFlow
-
-    flow = NetworkFlow(
-        data.order,
-        data.courier,
-        pair=data.cost,
-        marginal=np.zeros(int(data.room.sum()), np.int64),
-        leave=data.leave,
-        slots=data.room,
-        room=data.room,
-    )
-    flow.solve()
-    flow.certify()
-    chosen = np.zeros(data.cost.size, np.bool_)
-    chosen[flow.chosen] = True
-    return chosen
-
-
-def ortools_flow(data: Data) -> NDArray[np.bool_]:
-    from ortools.graph.python import min_cost_flow
-
-    n, m = data.leave.size, data.room.size
-    engine = min_cost_flow.SimpleMinCostFlow()
-    arcs = engine.add_arcs_with_capacity_and_unit_cost(
-        np.concatenate([data.order, n + np.arange(m), np.arange(n)]).astype(np.int32),
-        np.concatenate([n + data.courier, np.full(m + n, n + m)]).astype(np.int32),
-        np.concatenate([np.ones(data.cost.size, np.int64), data.room, np.ones(n, np.int64)]),
-        np.concatenate([data.cost, np.zeros(m, np.int64), data.leave]),
-    )
-    supply = np.concatenate([np.ones(n, np.int64), np.zeros(m, np.int64), [-n]])
-    engine.set_nodes_supplies(np.arange(n + m + 1, dtype=np.int32), supply)
-    if engine.solve() != engine.OPTIMAL:
-        raise SystemExit("OR-Tools' flow failed")
-    return np.asarray(engine.flows(arcs[: data.cost.size])) > 0
-
-
-def scipy_assignment(data: Data) -> NDArray[np.bool_]:
-    """One column per unit of room and one dummy per order, each row matched."""
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-
-    n = data.leave.size
-    first = np.concatenate([[0], np.cumsum(data.room)])
-    times = data.room[data.courier]
-    pair = np.repeat(np.arange(data.cost.size), times)
-    rank = np.arange(pair.size) - np.repeat(np.cumsum(times) - times, times)
-    row = np.concatenate([data.order[pair], np.arange(n)])
-    column = np.concatenate([first[data.courier[pair]] + rank, first[-1] + np.arange(n)])
-    # The matching refuses explicit zeros: a constant per row changes nothing.
-    lift = 1 - int(data.cost.min())
-    weight = np.concatenate([data.cost[pair], data.leave]).astype(np.float64) + lift
-    graph = csr_matrix((weight, (row, column)), shape=(n, int(first[-1]) + n))
-    order, slot = min_weight_full_bipartite_matching(graph)
-    real = slot < first[-1]
-    courier = np.searchsorted(first, slot[real], side="right") - 1
-    key = data.order.astype(np.int64) * data.room.size + data.courier
-    return np.isin(key, order[real].astype(np.int64) * data.room.size + courier)
-
-
-def highs(data: Data) -> NDArray[np.bool_]:
-    """Solve the linear program, which is integral, given as arrays."""
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_matrix
-
-    n, k = data.leave.size, data.cost.size
-    rows = np.concatenate([data.order, n + data.courier])
-    matrix = csr_matrix(
-        (np.ones(2 * k), (rows, np.tile(np.arange(k), 2))), shape=(n + data.room.size, k)
-    )
-    gain = (data.cost - data.leave[data.order]) / 1e6
-    limit = np.concatenate([np.ones(n), data.room])
-    answer = linprog(gain, A_ub=matrix, b_ub=limit, bounds=(0, 1), method="highs-ds")
-    return np.asarray(answer.x) > 0.5
-
-
-def pulp_cbc(data: Data, *, scan: bool) -> NDArray[np.bool_]:
-    """Careful: pairs listed by order and courier once. Scanning: all pairs for each constraint."""
-    import pulp
-
-    model = pulp.LpProblem("assignment", pulp.LpMinimize)
-    keys = list(zip(data.order.tolist(), data.courier.tolist(), strict=True))
-    x = [
-        model.add_variable(f"x{e}", lowBound=0, upBound=1, cat=pulp.LpBinary)
-        for e in range(len(keys))
-    ]
-    gain = ((data.cost - data.leave[data.order]) / 1e6).tolist()
-    model += pulp.lpSum(g * v for g, v in zip(gain, x, strict=True))
-    limits = [(0, 1)] * data.leave.size, [(1, r) for r in data.room.tolist()]
-    if scan:
-        for side, group in enumerate(limits):
-            for index, (_, limit) in enumerate(group):
-                model += (
-                    pulp.lpSum(v for key, v in zip(keys, x, strict=True) if key[side] == index)
-                    <= limit
-                )
-    else:
-        for side, group in enumerate(limits):
-            lists: list[list[object]] = [[] for _ in group]
-            for key, v in zip(keys, x, strict=True):
-                lists[key[side]].append(v)
-            for members, (_, limit) in zip(lists, group, strict=True):
-                if members:
-                    model += pulp.lpSum(members) <= limit
-    model.solve(pulp.PULP_CBC_CMD(msg=0))
-    return np.array([v.value() for v in x]) > 0.5
-
-
-def ortools_cbc(data: Data) -> NDArray[np.bool_]:
-    """Variable by variable, as the examples have it."""
-    from ortools.linear_solver import pywraplp
-
-    solver = pywraplp.Solver.CreateSolver("CBC")
-    x = [solver.BoolVar("") for _ in range(data.cost.size)]
-    rows = [solver.Constraint(-solver.infinity(), 1) for _ in range(data.leave.size)]
-    caps = [solver.Constraint(-solver.infinity(), r) for r in data.room.tolist()]
-    objective = solver.Objective()
-    gain = ((data.cost - data.leave[data.order]) / 1e6).tolist()
-    for v, g, i, j in zip(x, gain, data.order.tolist(), data.courier.tolist(), strict=True):
-        objective.SetCoefficient(v, g)
-        rows[i].SetCoefficient(v, 1)
-        caps[j].SetCoefficient(v, 1)
-    if solver.Solve() != solver.OPTIMAL:
-        raise SystemExit("CBC failed")
-    return np.array([v.solution_value() for v in x]) > 0.5
-
-
-ENGINES: dict[str, tuple[Callable[[Data], NDArray[np.bool_]], str]] = {
-    "courier-dispatch network flow": (own_flow, "S M L XL"),
-    "OR-Tools min-cost flow, arrays": (ortools_flow, "S M L XL"),
-    "scipy sparse assignment": (scipy_assignment, "S M L XL"),
-    "HiGHS LP, arrays (scipy)": (highs, "S M L"),
-    "OR-Tools CBC, by variable": (ortools_cbc, "S M L"),
-    "PuLP/CBC, careful": (lambda d: pulp_cbc(d, scan=False), "S M L"),
-    "PuLP/CBC, scanning pairs": (lambda d: pulp_cbc(d, scan=True), "S M"),
-}
 
 
 def cpu_s() -> float:
@@ -198,40 +53,129 @@ def cpu_s() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def measure(size: str, seed: int, tight: bool) -> None:
+def clock_s(in_children: bool) -> float:
+    """CPU seconds; finer where nothing runs in another process."""
+    return cpu_s() if in_children else time.process_time()
+
+
+def once(name: str, data: Data) -> tuple[float, float, Chosen]:
+    """CPU seconds of building and of solving, and what was chosen."""
+    children = name.startswith("PuLP")
+    began = clock_s(children)
+    solve = ENGINES[name](data)
+    built = clock_s(children)
+    chosen = solve()
+    return built - began, clock_s(children) - built, chosen
+
+
+def measure(
+    size: str, seed: int, tight: bool, names: list[str], most_s: float
+) -> dict[str, tuple[int, float]]:
+    """Print one size; pairs and CPU seconds of every engine, and whoever is too slow dropped."""
     data = instance(size, seed, tight)
     kind = "orders outnumber capacity" if tight else "room for all"
     print(f"\n{size}, {kind}: {data.leave.size} x {data.room.size}, {data.cost.size} pairs")
+    print(f"  {'':32s} {'build ms':>10s} {'solve ms':>10s} {'ratio':>9s}")
+    seen: dict[str, tuple[int, float]] = {}
     own_s, best = 0.0, 0
-    for name, (engine, sizes) in ENGINES.items():
-        if size not in sizes.split():
-            continue
-        engine(data)  # imports and page faults apart
-        spent, repeats = 0.0, 0
-        while repeats == 0 or (spent < 0.5 and repeats < 200):
-            began = cpu_s()
-            chosen = engine(data)
-            spent, repeats = spent + cpu_s() - began, repeats + 1
-        mean_s = spent / repeats
-        if engine is own_flow:
-            own_s, best = mean_s, value(data, chosen)
-        equal = value(data, chosen) == best
+    for name in list(names):
+        took: list[tuple[float, float]] = []
+        while not took or (sum(map(sum, took)) < REPEAT_S and len(took) < 200):
+            build_s, solve_s, chosen = once(name, data)
+            took.append((build_s, solve_s))
+        build_s, solve_s = np.median(np.array(took), axis=0)
+        total_s = float(build_s + solve_s)
+        seen[name] = data.cost.size, total_s
+        if name == names[0]:
+            own_s, best = total_s, value(data, chosen)
+        off = value(data, chosen) - best
         print(
-            f"  {name:32s} {1000 * mean_s:10.2f} ms {mean_s / own_s:9.1f} x  "
-            f"{'same optimum' if equal else f'DIFFERS by {value(data, chosen) - best}'}",
+            f"  {name:32s} {1000 * build_s:10.2f} {1000 * solve_s:10.2f} {total_s / own_s:7.1f} x  "
+            f"{'same optimum' if off == 0 else f'DIFFERS by {off}'}",
             flush=True,
         )
+        if total_s > most_s:
+            names.remove(name)
+    return seen
+
+
+def sweep_weights(size: str, seed: int) -> None:
+    """21 weights of the squared spread of counts, each optimum the same."""
+    from frontier import counts_city
+
+    from optimization.network.parametric import TwoObjectiveFlow
+    from optimization.solvers import SOLVERS
+
+    problem = counts_city(size, seed)
+    steps = [int(1000 * w) for w in np.linspace(0.0, 0.4, 21)]
+    for _ in range(2):
+        began = time.thread_time()
+        flow = TwoObjectiveFlow(scalarize(problem, EFFICIENCY), problem.term("spread"))
+        ours = []
+        for step in steps:
+            flow.at(1000, step * 10**6)
+            ours.append(flow.columns)
+        own_s = time.thread_time() - began
+    began, same = cpu_s(), 0
+    for step, columns in zip(steps, ours, strict=True):
+        scalar = scalarize(problem, Weights({**EFFICIENCY.values, "spread": step / 1000}))
+        found = SOLVERS["pulp"].solve(scalar, Deadline.after(None))
+        same += scalar.value(found.columns) == scalar.value(columns)
+    loop_s = cpu_s() - began
+    print(
+        f"\n{size}: 21 weights, {1000 * own_s:.1f} ms by a flow kept warm, {loop_s:.1f} s by a "
+        f"PuLP/CBC model each: {loop_s / own_s:.0f} x; same optimum at {same} of 21"
+    )
+
+
+def plot(seen: dict[str, list[tuple[int, float]]], path: Path) -> None:
+    """Draw how CPU time grows with the number of pairs."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+    for place, (name, points) in enumerate(seen.items()):
+        pairs, seconds = np.array(points).T
+        style = {"lw": 2.5, "color": "C3"} if place == 0 else {"lw": 1.2, "color": f"C{place + 3}"}
+        ax.loglog(pairs, 1000 * seconds, "o-", ms=4, **style)
+        label = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+        ax.annotate(name, (pairs[-1], 1000 * seconds[-1]), (7, 0), color=style["color"], **label)
+    ax.set(xlabel="pairs of an order and a courier", ylabel="CPU time, build and solve (ms)")
+    ax.set_title("One assignment, the same optimum by every engine")
+    ax.grid(alpha=0.3)
+    low, high = ax.get_xlim()
+    ax.set_xlim(low, high * 6)
+    figure.savefig(path, dpi=120)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["S", "M"])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--most-s", type=float, default=15.0, help="with room for all")
+    parser.add_argument("--tight-most-s", type=float, default=3.0, help="without")
+    parser.add_argument("--sweep", action="store_true", help="21 weights instead of one")
+    parser.add_argument("--plot", type=Path, help="draw the growth of the roomy instances there")
     arguments = parser.parse_args()
     print(f"compiled or read from the cache in {warm_up():.2f} s")
+    if arguments.sweep:
+        for size in arguments.sizes:
+            sweep_weights(size, arguments.seed)
+        return
+    for name in ENGINES:
+        once(name, instance("S", 99, tight=False))  # imports apart
+    seen: dict[str, list[tuple[int, float]]] = {name: [] for name in ENGINES}
+    names = {tight: list(ENGINES) for tight in (False, True)}
+    limit_s = {False: arguments.most_s, True: arguments.tight_most_s}
     for size in arguments.sizes:
         for tight in (False, True):
-            measure(size, arguments.seed, tight)
+            row = measure(size, arguments.seed, tight, names[tight], limit_s[tight])
+            for name, point in row.items() if not tight else ():
+                seen[name].append(point)
+    if arguments.plot:
+        plot(seen, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
     from dispatch.config import DispatchConfig, load_config
     from dispatch.domain import Courier, Location, Order, Snapshot
     from dispatch.errors import DispatchError, InvalidInputError, Problem
+    from dispatch.hold import HoldPolicy
     from dispatch.operating import AtKnee, ByBound, ByWeights
     from dispatch.pipeline import Dispatcher
-    from dispatch.result import FrontierReport, Plan
+    from dispatch.result import Plan
     from dispatch.snapshot import (
         from_frames,
         parse_snapshot,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         to_frames,
         write_snapshot,
     )
+    from dispatch.tradeoff import FrontierReport
     from dispatch.validate import validate
 
 _HOME = {
@@ -30,7 +32,8 @@ _HOME = {
     "DispatchConfig": "config",
     "DispatchError": "errors",
     "Dispatcher": "pipeline",
-    "FrontierReport": "result",
+    "FrontierReport": "tradeoff",
+    "HoldPolicy": "hold",
     "InvalidInputError": "errors",
     "Location": "domain",
     "Order": "domain",
@@ -55,6 +58,7 @@ __all__ = [
     "DispatchError",
     "Dispatcher",
     "FrontierReport",
+    "HoldPolicy",
     "InvalidInputError",
     "Location",
     "Order",

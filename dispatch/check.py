@@ -71,6 +71,9 @@ def _accounting(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     for name in sorted(known - placed.keys()):
         yield f"order {name} is lost"
     locked = {n for c in snapshot.couriers for p in c.pending_offers for n in p.order_ids}
+    for held in plan.held:
+        if held.holding_min >= held.best_offer_min:
+            yield f"order {held.order_id}: held, though an offer costs no more than holding"
     for name in sorted(locked ^ {entry.order_id for entry in plan.locked}):
         yield f"order {name}: locked by a pending offer, or said to be, but not both"
 

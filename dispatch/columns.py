@@ -4,7 +4,7 @@ One function makes them, so that what a model was trained on and what it is aske
 same arithmetic on the same quantities. Names and units are those of `models.features`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,6 +22,9 @@ class Timing:
     picked_up_s: Floats
     door_s: Floats
     done_s: Floats
+
+    def __getitem__(self, rows: Ints) -> "Timing":
+        return Timing(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -48,6 +51,9 @@ class Trip:
     pickup_after_s: Floats
     dropoff_before_s: Floats
     dropoff_after_s: Floats
+
+    def __getitem__(self, rows: Ints) -> "Trip":
+        return Trip(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
     def timing(self) -> Timing:
         """Time the trip: the order changes hands once ready and served."""

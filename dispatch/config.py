@@ -1,8 +1,8 @@
 """Every parameter of a dispatch, with its default, in frozen dataclasses; loadable from one TOML.
 
-The TOML has one table per class (`[candidates]`, `[bundles]`, `[objective]`,
-`[offers]`); what it leaves out
-keeps its default, what it misspells is an error. The configuration's hash is part of every plan.
+The TOML has one table per class (`[candidates]`, `[bundles]`, `[objective]`, `[fairness]`,
+`[hold]`, `[offers]`); what it leaves out keeps its default, what it misspells is an error. The
+configuration's hash is part of every plan.
 """
 
 import hashlib
@@ -27,6 +27,8 @@ def _not_lost_in_rounding(weight: float) -> float:
     return weight
 
 
+FairnessName = Literal["orders", "hours", "earnings"]
+FrontierMethod = Literal["sweep", "exact"]
 Weight = Annotated[float, Field(ge=0, le=1e6), AfterValidator(_not_lost_in_rounding)]
 
 
@@ -74,7 +76,8 @@ class Objective:
 
     `acceptance` per order expected to be accepted, `delivery_time` per minute to the door (a
     refused or unassigned order counts `retry_s` more than its slowest candidate), `lateness` per
-    minute past the promise, `fairness` per unit of spread (orders squared an hour).
+    minute past the promise, `fairness` per unit of spread; left out, the fairness notion's own
+    (`dispatch.notions`: 0.02 for orders squared an hour).
     """
 
     __pydantic_config__ = STRICT
@@ -82,9 +85,40 @@ class Objective:
     acceptance: Weight = 1.0
     delivery_time: Weight = 0.02
     lateness: Weight = 0.02
-    fairness: Weight = 0.02
+    fairness: Weight | None = None
     retry_s: Annotated[float, Field(gt=0, le=7200)] = 120.0
     online_floor_s: Annotated[float, Field(ge=60, le=86_400)] = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessRules:
+    """What is to be shared evenly: past and new work of one kind per hour online.
+
+    `notion`: `orders`, `hours` of work (from being free to the end of the trip), or `earnings` (the
+    couriers' pay). Nobody whose rate would pass `max_per_hour` of it gets work: orders an hour,
+    hours an hour (0.8: at most 48 minutes of an hour), money an hour.
+    """
+
+    __pydantic_config__ = STRICT
+
+    notion: FairnessName = "orders"
+    max_per_hour: Annotated[float | None, Field(gt=0, le=1e6)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRules:
+    """Which orders may be kept for the next epoch on purpose, and at what price.
+
+    `none`: no order. `reached`: an order is held rather than offered where its expected time to the
+    door is shorter if some courier reaches its pickup `minutes` from now; never past its promise.
+    `half_trip`: as `reached`, less half the trip's time, what sharing the trip with a later order
+    could save at most.
+    """
+
+    __pydantic_config__ = STRICT
+
+    policy: Literal["none", "reached", "half_trip"] = "none"
+    minutes: Annotated[float, Field(ge=0, le=240)] = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +145,9 @@ class DispatchConfig:
     """All parameters of `Dispatcher`; `policy_id` names the operating policy in every plan.
 
     `caution` in (0, 1) decides by the lower end of each acceptance interval of that level, and the
-    plan's probabilities are those; 0 decides by the probability itself.
+    plan's probabilities are those; 0 decides by the probability itself. A frontier is found by
+    `frontier_points` weights (`frontier_method` sweep), or is every non-dominated plan there is
+    (exact), as far as time allows.
     """
 
     __pydantic_config__ = STRICT
@@ -120,8 +156,11 @@ class DispatchConfig:
     candidates: CandidateRules = field(default_factory=CandidateRules)
     bundles: BundleRules = field(default_factory=BundleRules)
     objective: Objective = field(default_factory=Objective)
+    fairness: FairnessRules = field(default_factory=FairnessRules)
+    hold: HoldRules = field(default_factory=HoldRules)
     offers: OfferRules = field(default_factory=OfferRules)
     frontier_points: Annotated[int, Field(ge=3, le=1001)] = 11
+    frontier_method: FrontierMethod = "sweep"
     caution: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property

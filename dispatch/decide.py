@@ -1,41 +1,25 @@
 """Choosing columns at an operating point, and making sure the trips they imply can be made."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeGuard
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from dispatch.config import DispatchConfig, Objective
+from dispatch.config import DispatchConfig
 from dispatch.errors import DeadlineError, InvalidInputError, Problem, UnattainableBoundError
 from dispatch.formulate import BONUS, expected_time_s, formulate, formulate_bundles, padded
+from dispatch.frontier import Choice, Progress, Traced, trace
+from dispatch.notions import NOTIONS, account_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
-from dispatch.result import FrontierPoint, FrontierReport, SolverReport
+from dispatch.result import SolverReport
 from dispatch.routes import Trips, handover_in_s, time_trips
 from dispatch.tables import Floats, Ints
-from optimization import (
-    AssignmentProblem,
-    Deadline,
-    Frontier,
-    Solution,
-    Status,
-    Weights,
-    solve,
-    sweep,
-    verify,
-)
+from dispatch.tradeoff import FrontierReport
+from dispatch.weighing import PER_SECOND, display_weights, internal_weights
+from optimization import AssignmentProblem, Deadline, Solution, Status, solve, verify
 
-EFFICIENCY = ("acceptance", "delivery_time", "lateness")
-_PER_SECOND = {"acceptance": 1.0, "delivery_time": 60.0, "lateness": 60.0, "fairness": 1.0}
 _TIGHTEN_S = 1.0  # a step, so that tightening a bound ends
-_UNIT = {
-    "acceptance": "expected orders accepted",
-    "delivery_time": "minutes of delivery time",
-    "fairness": "orders^2/h of fairness spread",
-}
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,8 +38,12 @@ class Decision:
         Chance that each offer is taken, shape (o,).
     propensity
         Chance with which the policy makes each offer, shape (o,).
-    trips, report, frontier
-        The couriers' timed trips; who answered and what is proven; the frontier where asked for.
+    trips, report
+        The couriers' timed trips; who answered and what is proven.
+    bounded
+        Whether the choice keeps bounds on terms: of the weighted sum alone it may not be the best.
+    frontier
+        The frontier, where asked for.
     """
 
     problem: AssignmentProblem
@@ -65,7 +53,13 @@ class Decision:
     propensity: Floats
     trips: list[Trips]
     report: SolverReport
+    bounded: bool
     frontier: FrontierReport | None
+
+    @property
+    def optimal(self) -> bool:
+        """Whether nothing over these candidates has a smaller weighted sum, bounds or not."""
+        return self.report.status == "optimal" and not self.bounded
 
     @property
     def chosen(self) -> Ints:
@@ -78,18 +72,92 @@ class Decision:
         return np.repeat(self.probability, (self.offered >= 0).sum(axis=1))
 
 
-def display_weights(objective: Objective, point: ByWeights | None = None) -> dict[str, float]:
-    """Return the configuration's weights (per order, per minute), replaced where the point says."""
-    given = point or ByWeights()
-    return {
-        name: getattr(objective, name) if (own := getattr(given, name)) is None else own
-        for name in _PER_SECOND
-    }
+@dataclass(slots=True)
+class _Tries:
+    """What earlier tries have shown: couriers limited to one order, a bound on time tightened.
 
+    Single orders were tested as pairs and each limit only takes plans away, so tries end, and the
+    first bound stays valid.
+    """
 
-def _internal(weights: Mapping[str, float]) -> Weights:
-    """Turn weights per minute into the optimizer's weights per second."""
-    return Weights({name: value / _PER_SECOND.get(name, 1.0) for name, value in weights.items()})
+    point: ByWeights | ByBound | AtKnee
+    single: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    bound: float | None = None
+    tightened_s: float = 0.0
+    fastest_s: float = np.inf
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The operating point's bound on a term, in its unit."""
+        if not isinstance(self.point, ByBound):
+            return {}
+        limit = self.point.limit
+        if self.point.objective == "acceptance":
+            return {"acceptance": -limit}
+        if self.point.objective == "delivery_time":
+            return {"delivery_time": 60 * limit - self.tightened_s}
+        return {"fairness": limit}
+
+    def note(self, solution: Solution) -> None:
+        """Keep the first bound."""
+        if self.bound is None:
+            self.bound = solution.bound / solution.scale
+
+    def can_be_made(self, trips: list[Trips]) -> bool:
+        """Whether every trip keeps shift and range; limits the couriers of those that do not."""
+        broken = np.concatenate(
+            [t.courier[~t.feasible] for t in trips] or [np.empty(0, dtype=np.int64)]
+        )
+        self.single = np.union1d(self.single, broken)
+        return not len(broken)
+
+    def keeps_time(self, ready: Prepared, solution: Solution, trips: list[Trips]) -> bool:
+        """Whether a bound on delivery time holds for the timed trips; tightens it if not.
+
+        Pairs added up may be faster than the trips they make.
+        """
+        point = self.point
+        if not isinstance(point, ByBound) or point.objective != "delivery_time":
+            return True
+        if ready.bundles is not None:
+            return True
+        door_in = handover_in_s(ready.pairs, trips, ready.tables.now_s, at_door=True)
+        chosen, chance = solution.columns, ready.costs.probability[solution.columns]
+        time_s = expected_time_s(ready.pairs, ready.costs, chosen, chance, door_in)
+        self.fastest_s = min(self.fastest_s, time_s)
+        over_s = time_s - 60 * point.limit
+        if over_s > 0:
+            self.tightened_s += over_s + _TIGHTEN_S
+        return over_s <= 0
+
+    def unmet(
+        self, solution: Solution, config: DispatchConfig
+    ) -> UnattainableBoundError | DeadlineError:
+        """Say why there is no plan within the bound."""
+        point = self.point
+        if solution.status is not Status.INFEASIBLE or not isinstance(point, ByBound):
+            return DeadlineError(
+                "no plan within the bound was found by the deadline; allow more time"
+            )
+        best = solution.attainable[point.objective]
+        if point.objective == "acceptance":
+            side, shown = "at least", -best
+        else:
+            side, shown = "at most", best / PER_SECOND[point.objective]
+        if np.isfinite(self.fastest_s):  # what pairs promise, no trip that was timed could keep
+            shown = self.fastest_s / 60
+        unit = {
+            "acceptance": "expected orders accepted",
+            "delivery_time": "minutes of delivery time",
+            "fairness": f"{NOTIONS[config.fairness.notion].unit} of fairness spread",
+        }[point.objective]
+        message = (
+            f"asks for {side} {point.limit:g} {unit}; "
+            f"the best plan over these candidates reaches {shown:.6g}"
+        )
+        return UnattainableBoundError(
+            "operating point", [Problem("operating_point.limit", message)]
+        )
 
 
 def decide(
@@ -100,15 +168,13 @@ def decide(
     watch: Stopwatch,
     *,
     include_frontier: bool = False,
-    progress: Progress | None = None,
 ) -> Decision:
     """Choose offers at an operating point.
 
     Bundles are timed before they are chosen. Where single pairs are added up instead, a courier
     whose joint trip breaks its shift or range is limited to one order and the problem is solved
-    again; single orders were tested as pairs, so this ends. The first bound stays valid, because
-    each limit only takes plans away. A bound on delivery time then holds for the timed trips: where
-    pairs added up were faster than those, it is tightened by the difference and asked again.
+    again; a bound on delivery time that the timed trips break is tightened by the difference and
+    asked again.
 
     Raises
     ------
@@ -117,72 +183,79 @@ def decide(
     UnattainableBoundError
         No plan over these candidates meets the bound asked for.
     """
-    weights = display_weights(config.objective, point if isinstance(point, ByWeights) else None)
+    weights = _weights_at(point, config)
+    if ready.bonus is not None:
+        weights[BONUS] = 1.0
+    tries = _Tries(point)
+    while True:
+        with watch.stage("problem"):
+            problem = make_problem(ready, config, tries.single)
+        traced: Traced | None = None
+        if include_frontier or isinstance(point, AtKnee):
+            with watch.stage("frontier"):
+                traced = trace(problem, weights, config, deadline)
+        with watch.stage("solve"):
+            if isinstance(point, AtKnee) and traced is not None:
+                choice = traced.knee
+            else:
+                used = internal_weights(weights)
+                solution = solve(problem, used, bounds=tries.bounds, deadline=deadline)
+                choice = Choice(solution, used, tries.bounds)
+            if not choice.solution.usable:
+                raise tries.unmet(choice.solution, config)
+        with watch.stage("verify"):
+            verify(
+                problem,
+                choice.solution.columns,
+                weights=choice.weights,
+                bounds=choice.bounds,
+                objective=choice.solution.objective,
+                scale=choice.solution.scale,
+            ).raise_if_faulty()
+        with watch.stage("routes"):
+            trips = _trips(ready, choice.solution.columns, config)
+        tries.note(choice.solution)
+        if tries.can_be_made(trips) and tries.keeps_time(ready, choice.solution, trips):
+            break
+    offered, probability = _offers(ready, choice.solution.columns)
+    return Decision(
+        problem=problem,
+        columns=choice.solution.columns,
+        offered=offered,
+        probability=probability,
+        propensity=np.ones(len(offered)),
+        trips=trips,
+        report=_report(ready, problem, choice, tries),
+        bounded=bool(choice.bounds),
+        frontier=None if traced is None else traced.report,
+    )
+
+
+def frontier_of(
+    ready: Prepared,
+    config: DispatchConfig,
+    deadline: Deadline,
+    watch: Stopwatch,
+    *,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+    most: int | None = None,
+) -> FrontierReport:
+    """Trace the frontier at the configuration's weights; see `trace`."""
+    with watch.stage("problem"):
+        problem = make_problem(ready, config, np.empty(0, dtype=np.int64))
+    with watch.stage("frontier"):
+        weights = _weights_at(AtKnee(), config)
+        return trace(problem, weights, config, deadline, progress, folder, most).report
+
+
+def _weights_at(point: ByWeights | ByBound | AtKnee, config: DispatchConfig) -> dict[str, float]:
+    weights = display_weights(config, point if isinstance(point, ByWeights) else None)
     if not any(weights.values()):
         raise InvalidInputError(
             "operating point", [Problem("operating_point", "all weights are 0; give one more")]
         )
-    if ready.bonus is not None:
-        weights[BONUS] = 1.0
-    single = np.empty(0, dtype=np.int64)
-    first_bound: float | None = None
-    tightened_s, fastest_s = 0.0, np.inf
-    while True:
-        with watch.stage("problem"):
-            problem = make_problem(ready, config, single)
-        frontier: Frontier | None = None
-        if include_frontier or isinstance(point, AtKnee):
-            with watch.stage("frontier"):
-                frontier = _sweep(problem, weights, config.frontier_points, deadline, progress)
-        with watch.stage("solve"):
-            if isinstance(point, AtKnee) and frontier is not None:
-                solution, used = frontier.knee().solution, frontier.knee().weights
-            else:
-                used = _internal(weights)
-                bounds = _bounds(point, tightened_s)
-                solution = solve(problem, used, bounds=bounds, deadline=deadline)
-                if isinstance(point, ByBound) and not solution.usable:
-                    raise _no_plan_within(point, solution, fastest_s)
-        with watch.stage("verify"):
-            verify(
-                problem,
-                solution.columns,
-                weights=used,
-                bounds=_bounds(point, tightened_s),
-                objective=solution.objective,
-                scale=solution.scale,
-            ).raise_if_faulty()
-        with watch.stage("routes"):
-            trips = _trips(ready, solution.columns, config)
-        bound = solution.bound / solution.scale
-        first_bound = bound if first_bound is None else first_bound
-        broken = np.concatenate(
-            [t.courier[~t.feasible] for t in trips] or [np.empty(0, dtype=np.int64)]
-        )
-        estimated = ready.bundles is None
-        if estimated and _bounds_time(point) and not len(broken):
-            door_in = handover_in_s(ready.pairs, trips, ready.tables.now_s, at_door=True)
-            chosen, chance = solution.columns, ready.costs.probability[solution.columns]
-            time_s = expected_time_s(ready.pairs, ready.costs, chosen, chance, door_in)
-            fastest_s = min(fastest_s, time_s)
-            if time_s > 60 * point.limit:
-                tightened_s += time_s - 60 * point.limit + _TIGHTEN_S
-                continue
-        if not len(broken):
-            report = _report(ready, problem, solution, used, point, first_bound, len(single))
-            shown = None if frontier is None else frontier_report(frontier, weights)
-            offered, probability = _offers(ready, solution.columns)
-            return Decision(
-                problem=problem,
-                columns=solution.columns,
-                offered=offered,
-                probability=probability,
-                propensity=np.ones(len(offered)),
-                trips=trips,
-                report=report,
-                frontier=shown,
-            )
-        single = np.union1d(single, broken)
+    return weights
 
 
 def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> AssignmentProblem:
@@ -190,11 +263,11 @@ def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> Assig
 
     Couriers in `single` may take one added-up pair only.
     """
+    tables, pairs, costs = ready.tables, ready.pairs, ready.costs
+    account = account_of(tables, ready.free, config)
     if ready.bundles is None:
-        return formulate(ready.tables, ready.pairs, ready.costs, config, single, ready.bonus)
-    return formulate_bundles(
-        ready.tables, ready.pairs, ready.costs, ready.bundles, config, ready.bonus
-    )
+        return formulate(tables, pairs, costs, account, config, single, ready.bonus)
+    return formulate_bundles(tables, pairs, costs, ready.bundles, account, config, ready.bonus)
 
 
 def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:
@@ -221,74 +294,15 @@ def _offers(ready: Prepared, columns: Ints) -> tuple[Ints, Floats]:
     return member[columns], probability[columns]
 
 
-def _bounds_time(point: ByWeights | ByBound | AtKnee) -> TypeGuard[ByBound]:
-    return isinstance(point, ByBound) and point.objective == "delivery_time"
-
-
-def _sweep(
-    problem: AssignmentProblem,
-    weights: Mapping[str, float],
-    points: int,
-    deadline: Deadline,
-    progress: Progress | None,
-) -> Frontier:
-    efficiency = {name: weights[name] for name in EFFICIENCY}
-    if not any(efficiency.values()):
-        efficiency["acceptance"] = 1.0
-    return sweep(
-        problem,
-        _internal(efficiency),
-        against="fairness",
-        points=points,
-        deadline=deadline,
-        progress=progress,
-    )
-
-
-def _bounds(
-    point: ByWeights | ByBound | AtKnee, tightened_s: float = 0.0
-) -> dict[str, float] | None:
-    if not isinstance(point, ByBound):
-        return None
-    if point.objective == "acceptance":
-        return {"acceptance": -point.limit}
-    if point.objective == "delivery_time":
-        return {"delivery_time": 60 * point.limit - tightened_s}
-    return {"fairness": point.limit}
-
-
-def _no_plan_within(
-    point: ByBound, solution: Solution, fastest_s: float
-) -> UnattainableBoundError | DeadlineError:
-    if solution.status is not Status.INFEASIBLE:
-        return DeadlineError("no plan within the bound was found by the deadline; allow more time")
-    best = solution.attainable[point.objective]
-    if point.objective == "acceptance":
-        side, shown = "at least", -best
-    else:
-        side, shown = "at most", best / _PER_SECOND[point.objective]
-    if np.isfinite(fastest_s):  # what pairs added up promise, no trip that was timed could keep
-        shown = fastest_s / 60
-    message = (
-        f"asks for {side} {point.limit:g} {_UNIT[point.objective]}; "
-        f"the best plan over these candidates reaches {shown:.6g}"
-    )
-    return UnattainableBoundError("operating point", [Problem("operating_point.limit", message)])
-
-
 def _report(
-    ready: Prepared,
-    problem: AssignmentProblem,
-    solution: Solution,
-    used: Weights,
-    point: ByWeights | ByBound | AtKnee,
-    bound: float,
-    limited: int,
+    ready: Prepared, problem: AssignmentProblem, choice: Choice, tries: _Tries
 ) -> SolverReport:
+    solution, used = choice.solution, choice.weights
     objective = solution.objective / solution.scale
-    bound = min(bound, objective)
+    bound = objective if tries.bound is None else min(tries.bound, objective)
     gap = (objective - bound) / max(abs(objective), 1e-9)
     proven = solution.proven and gap <= 0.5 / solution.scale
+    limited = len(tries.single)
     note = (
         f"{limited} couriers limited to one order: a joint trip broke their shift or range"
         if limited
@@ -305,36 +319,12 @@ def _report(
         gap=0.0 if proven else gap,
         bound_scope="over these candidates" if cut else "over all feasible pairs",
         weights={
-            term.name: used[term.name] * _PER_SECOND.get(term.name, 1.0) for term in problem.terms
+            term.name: used[term.name] * PER_SECOND.get(term.name, 1.0) for term in problem.terms
         },
-        operating_point=point.kind,
+        operating_point=tries.point.kind,
         orders=int((~ready.tables.orders.locked).sum()),
         couriers=len(ready.tables.couriers),
         pairs=len(ready.pairs),
         bundles=0 if ready.bundles is None else len(ready.bundles.bundles),
         message="; ".join(part for part in (solution.message, note) if part),
-    )
-
-
-def frontier_report(frontier: Frontier, weights: Mapping[str, float]) -> FrontierReport:
-    """Translate the optimizer's frontier into the units of the plan's objectives."""
-    knee = frontier.knee()
-    points = tuple(
-        FrontierPoint(
-            expected_acceptances=-p.values["acceptance"],
-            delivery_time_min=p.values["delivery_time"] / 60,
-            lateness_min=p.values["lateness"] / 60,
-            fairness_spread=p.values["fairness"],
-            efficiency=p.efficiency,
-            weights={name: p.weights[name] * _PER_SECOND[name] for name in _PER_SECOND},
-            gap=p.solution.gap,
-            engine=p.solution.engine,
-            knee=p is knee,
-        )
-        for p in frontier.points
-    )
-    return FrontierReport(
-        points=points,
-        efficiency_weights={name: weights[name] for name in EFFICIENCY},
-        complete=frontier.complete,
     )

@@ -2,7 +2,7 @@
 
 from dispatch.domain import StopKind
 from dispatch.errors import InvalidInputError, Problem
-from dispatch.result import Considered, Offer, Plan, Unassigned
+from dispatch.result import Change, Considered, Offer, Plan, Unassigned
 
 WORDS = {
     "offer_pending": "had an unanswered offer",
@@ -14,6 +14,12 @@ WORDS = {
     "size": "had no room for its size",
     "range": "could not ride that far",
     "shift_end": "would not be done before their shift ends",
+}
+
+_LEFT = {
+    "no_eligible_courier": "no courier online may take it.",
+    "couriers_taken": "every courier who could take it is offered orders that weigh more.",
+    "not_worth_it": "there is room for it, and the plan does not use it.",
 }
 
 
@@ -38,7 +44,10 @@ def why(plan: Plan, order_id: str, courier_id: str | None = None) -> str:
             return f"Order {order_id} waits for the answer to offer {', '.join(entry.offer_ids)}."
     for held in plan.held:
         if held.order_id == order_id:
-            return f"Order {order_id} is held for the next epoch: {held.reason}."
+            return (
+                f"Order {order_id} is held for the next epoch: {held.reason}. "
+                f"{_counts(held.considered)}"
+            )
     known = [name for offer in plan.offers for name in offer.order_ids]
     raise InvalidInputError(
         "question",
@@ -114,12 +123,20 @@ def _why_not(offer: Offer, order_id: str, courier_id: str) -> str:
 def _why_left(left: Unassigned) -> str:
     if left.reason == "rejected_input":
         return f"Order {left.order_id} was set aside: its input has problems (see the warnings)."
-    head = f"Order {left.order_id} is offered to nobody: " + (
-        "every courier who could take it is offered orders that weigh more."
-        if left.reason == "couriers_taken"
-        else "no courier online may take it."
-    )
-    return f"{head} {_counts(left.considered)}"
+    head = f"Order {left.order_id} is offered to nobody: {_LEFT[left.reason]}"
+    lines = [f"{head} {_counts(left.considered)}"]
+    lines += [f"  {change_in_words(change)}" for change in left.changes]
+    return "\n".join(lines)
+
+
+def change_in_words(change: Change) -> str:
+    """Say what a change would be and what it would cost."""
+    what = {
+        "price": f"insisting on it: courier {change.courier_id} ends with one order more",
+        "place": f"one more place at courier {change.courier_id}",
+        "drop": f"leaving {change.dropped_order_id} instead, now with courier {change.courier_id}",
+    }
+    return f"It would be offered by {what[change.remedy]} (weighted sum {change.cost:+.3f})."
 
 
 def _counts(considered: Considered) -> str:

@@ -1,19 +1,20 @@
 """Candidate pairs and their probabilities as an assignment problem of integers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatch.bundling import Bundles
 from dispatch.config import DispatchConfig
+from dispatch.notions import Account, fairness_term, pair_work, trip_work
 from dispatch.pairs import CandidatePairs
 from dispatch.tables import Floats, Ints, Tables
 from optimization import (
     AssignmentProblem,
     Term,
     acceptance_term,
-    convex_spread,
     delivery_time_term,
 )
 
@@ -36,6 +37,14 @@ class Costs:
     wait_s: Floats
     wait_late_s: Floats
 
+    def __getitem__(self, pairs: Ints) -> "Costs":
+        return replace(
+            self,
+            probability=self.probability[pairs],
+            door_in_s=self.door_in_s[pairs],
+            late_s=self.late_s[pairs],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredBundles:
@@ -52,6 +61,23 @@ class ScoredBundles:
             [padded(trips.pairs) for trips in self.bundles.trips]
             or [np.empty((0, MOST_ORDERS), dtype=np.int64)]
         )
+
+    def among(self, of_pair: NDArray[np.bool_]) -> "ScoredBundles":
+        """Keep the bundles of these pairs only, and number the pairs anew; `of_pair` is (k,)."""
+        number = np.cumsum(of_pair) - 1
+        whole = [of_pair[trips.pairs].all(axis=1) for trips in self.bundles.trips]
+        kept = np.concatenate([*whole, np.zeros(0, dtype=np.bool_)])
+        bundles = replace(
+            self.bundles,
+            trips=[
+                replace(trips[rows], pairs=number[trips.pairs[rows]])
+                for trips, rows in zip(self.bundles.trips, map(np.flatnonzero, whole), strict=True)
+            ],
+            door_in_s=self.bundles.door_in_s[kept],
+            late_s=self.bundles.late_s[kept],
+        )
+        columns = {name: values[kept] for name, values in self.columns.items()}
+        return ScoredBundles(bundles, columns, self.probability[kept])
 
 
 def padded(pairs: Ints) -> Ints:
@@ -89,24 +115,6 @@ def lateness(door_in_s: Floats, due_in_s: Floats) -> Floats:
     return np.fmax(door_in_s - due_in_s, 0.0) * ~np.isnan(due_in_s)
 
 
-def spread_term(
-    tables: Tables, config: DispatchConfig, max_orders: Ints, n_columns: int, expected: int
-) -> Term:
-    """Build the fairness term over the work committed to every online courier.
-
-    Past and on-board orders count as done; the target is the rate if `expected` orders are added.
-    """
-    couriers = tables.couriers
-    return convex_spread(
-        couriers.past_orders + couriers.load_orders,
-        couriers.online_s,
-        max_orders,
-        n_columns,
-        expected_orders=expected,
-        floor_s=config.objective.online_floor_s,
-    )
-
-
 def bonus_terms(bonus: Floats | None, courier: Ints, count: Ints, max_orders: Ints) -> list[Term]:
     """Build the term of favoured couriers, if there are any: less per order offered to them.
 
@@ -122,6 +130,7 @@ def formulate(
     tables: Tables,
     pairs: CandidatePairs,
     costs: Costs,
+    account: Account,
     config: DispatchConfig,
     single: Ints,
     bonus: Floats | None = None,
@@ -130,6 +139,8 @@ def formulate(
 
     Parameters
     ----------
+    account
+        The couriers' work so far, of the kind that fairness is about.
     single
         Courier rows that may take one order only, because a joint trip of theirs was infeasible.
     bonus
@@ -137,11 +148,13 @@ def formulate(
     """
     orders, couriers = tables.orders, tables.couriers
     m = len(couriers)
-    max_orders = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
-    max_orders[np.bincount(pairs.courier, minlength=m) == 0] = 0
+    work = pair_work(account.notion, tables, pairs)
     # before couriers are limited, so that the target of fairness stays where it was
-    coverable = min(len(np.unique(pairs.order)), int(max_orders.sum()))
+    most = _most_orders(tables, pairs.courier, config)
+    expected = _expected_work(pairs, work, most)
+    max_orders = _capped(most, account)
     max_orders[single] = np.minimum(max_orders[single], 1)
+    spread, works = fairness_term(account, work, pairs.courier, max_orders, expected)
     late = np.rint(1000 * costs.probability * (costs.late_s - costs.wait_late_s[pairs.order]))
     return AssignmentProblem.from_pairs(
         pairs.order,
@@ -168,9 +181,10 @@ def formulate(
                 max_orders,
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
-            spread_term(tables, config, max_orders, len(pairs), coverable),
+            spread,
             *bonus_terms(bonus, pairs.courier, np.ones(len(pairs), np.int64), max_orders),
         ),
+        works=works,
     )
 
 
@@ -179,6 +193,7 @@ def formulate_bundles(
     pairs: CandidatePairs,
     costs: Costs,
     scored: ScoredBundles,
+    account: Account,
     config: DispatchConfig,
     bonus: Floats | None = None,
 ) -> AssignmentProblem:
@@ -193,9 +208,17 @@ def formulate_bundles(
     order = pairs.order[member[member >= 0]]
     courier = pairs.courier[member[:, 0]]
     probability = np.concatenate((costs.probability, scored.probability))
-    max_orders = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
-    max_orders[np.bincount(courier, minlength=len(couriers)) == 0] = 0
-    coverable = min(len(np.unique(pairs.order)), int(max_orders.sum()))
+    most = _most_orders(tables, courier, config)
+    alone = pair_work(account.notion, tables, pairs)
+    works_of = [trip_work(account.notion, tables, pairs, t) for t in scored.bundles.trips]
+    max_orders = _capped(most, account)
+    spread, works = fairness_term(
+        account,
+        np.concatenate([alone, *works_of]),
+        courier,
+        max_orders,
+        _expected_work(pairs, alone, most),
+    )
     late = np.concatenate((costs.late_s, scored.bundles.late_s))
     waited = np.add.reduceat(costs.wait_late_s[order], ptr[:-1]) if len(pairs) else late
     return AssignmentProblem(
@@ -227,11 +250,33 @@ def formulate_bundles(
                 max_orders,
                 constant=round(1000 * float(costs.wait_late_s.sum())),
             ),
-            spread_term(tables, config, max_orders, len(member), coverable),
+            spread,
             *bonus_terms(bonus, courier, count, max_orders),
         ),
         one_column_per_courier=True,
+        works=works,
     )
+
+
+def _most_orders(tables: Tables, courier: Ints, config: DispatchConfig) -> Ints:
+    """Most new orders per courier, shape (m,); none without a column."""
+    couriers = tables.couriers
+    most = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
+    most[np.bincount(courier, minlength=len(couriers)) == 0] = 0
+    return most
+
+
+def _capped(most: Ints, account: Account) -> Ints:
+    """Keep a cap on orders by the number of orders; other work has limits of its own."""
+    return np.minimum(most, account.room()) if account.notion.name == "orders" else most.copy()
+
+
+def _expected_work(pairs: CandidatePairs, work: Ints, most: Ints) -> float:
+    """Count the steps of work if as many orders as can be go to their average candidates."""
+    count = np.bincount(pairs.order)
+    mean = np.bincount(pairs.order, work)[count > 0] / count[count > 0]
+    coverable = min(len(mean), int(most.sum()))
+    return coverable * float(mean.mean()) if coverable else 0.0
 
 
 def _queueing_s(pairs: CandidatePairs, probability: Floats, m: int) -> Floats:

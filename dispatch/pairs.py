@@ -4,7 +4,7 @@ Candidates are looked up in a k-d tree over the places where couriers will be fr
 blocks, so the work grows with orders x candidates, never with orders x couriers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -67,6 +67,15 @@ class CandidatePairs:
 
     def __len__(self) -> int:
         return len(self.order)
+
+    def __getitem__(self, rows: Ints) -> "CandidatePairs":
+        return replace(
+            self,
+            order=self.order[rows],
+            courier=self.courier[rows],
+            trip=self.trip[rows],
+            timing=self.timing[rows],
+        )
 
 
 def _on_sphere(points: Points) -> Floats:

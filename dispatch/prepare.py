@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -15,7 +15,7 @@ from dispatch.domain import Snapshot
 from dispatch.entities import pair_columns
 from dispatch.formulate import Costs, ScoredBundles, price
 from dispatch.pairs import CandidatePairs, find_pairs
-from dispatch.tables import Floats, Tables, tabulate
+from dispatch.tables import Floats, Ints, Tables, tabulate
 from dispatch.travel import TravelTimes
 from models import PairColumns
 
@@ -59,6 +59,27 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class HeldBack:
+    """Orders kept for the next epoch on purpose, h of them.
+
+    Attributes
+    ----------
+    order
+        Their rows, shape (h,).
+    price_s, offer_s
+        Expected seconds of delivery time that holding costs, and that the best use of a courier
+        would have, shape (h,).
+    """
+
+    order: Ints
+    price_s: Floats
+    offer_s: Floats
+
+
+_NOBODY = HeldBack(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A snapshot ready to be decided on; no bundles: pairs are added up.
 
@@ -74,7 +95,25 @@ class Prepared:
     columns: PairColumns
     costs: Costs
     bundles: ScoredBundles | None
+    held: HeldBack = _NOBODY
     bonus: Floats | None = None
+
+
+def without(ready: Prepared, orders: Ints) -> Prepared:
+    """Leave out every pair and bundle of some orders; what the orders count while waiting stays."""
+    pairs = ready.pairs
+    keep = np.ones(len(ready.tables.orders), dtype=np.bool_)
+    keep[orders] = False
+    of_pair = keep[pairs.order]
+    rows = np.flatnonzero(of_pair)
+    bundles = ready.bundles
+    return replace(
+        ready,
+        pairs=pairs[rows],
+        columns=ready.columns.take(rows),
+        costs=ready.costs[rows],
+        bundles=None if bundles is None else bundles.among(of_pair),
+    )
 
 
 def prepare(

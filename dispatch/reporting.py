@@ -10,13 +10,16 @@ from pydantic import TypeAdapter
 
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision
+from dispatch.diagnosis import diagnose_left
 from dispatch.domain import StopKind
 from dispatch.formulate import expected_time_s, lateness, padded
+from dispatch.notions import account_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pairs import CONSTRAINTS
 from dispatch.prepare import Prepared
 from dispatch.result import (
     Considered,
+    Held,
     Locked,
     Objectives,
     Offer,
@@ -41,7 +44,6 @@ _CORRECTED = (
     "the model that chose the offers, less {optimism:.2f} orders of optimism, found by letting "
     "models of disjoint orders choose and judge each other's plans; 90 % interval"
 )
-_NOTION = "convex spread of orders per online hour, past work in the window included"
 
 
 def make_plan(
@@ -52,8 +54,13 @@ def make_plan(
     model_version: str,
     intake: Intake,
     point: ByWeights | ByBound | AtKnee,
+    *,
+    diagnosed: bool = True,
 ) -> Plan:
-    """Write a decision down; the same input gives the same plan, ids included."""
+    """Write a decision down; the same input gives the same plan, ids included.
+
+    Not `diagnosed`: changes that would get orders offered that were left are not looked for.
+    """
     snapshot, pairs = ready.snapshot, ready.pairs
     hashes = (snapshot_hash(snapshot), config.sha256, model_version)
     chosen = [
@@ -74,8 +81,8 @@ def make_plan(
         currency=snapshot.currency,
         offers=_offers(ready, decision, config, decision_id, door_in),
         routes=_routes(ready, decision),
-        unassigned=_unassigned(ready, decision, intake),
-        held=(),
+        unassigned=_unassigned(ready, decision, intake, diagnosed),
+        held=_held(ready),
         locked=_locked(ready),
         objectives=_objectives(ready, decision, claim, config, door_in),
         solver=decision.report,
@@ -100,7 +107,11 @@ def _column_cost(decision: Decision) -> Floats:
         # A courier without room has columns but no slots.
         last = np.minimum(first + problem.orders_per_column, len(term.marginal))
         separable = price[last] - price[np.minimum(first, len(term.marginal))]
-        cost += per_unit * (term.column + separable) / term.scale
+        worked = np.zeros(problem.n_columns, np.int64)
+        if term.work is not None:
+            more = problem.work(term.work.work).column
+            worked = term.work.rise(problem.column_courier, np.zeros_like(more), more)
+        cost += per_unit * (term.column + separable + worked) / term.scale
     return cost
 
 
@@ -227,19 +238,33 @@ def _routes(ready: Prepared, decision: Decision) -> tuple[Route, ...]:
     return tuple(route for _, route in sorted(routes, key=lambda entry: entry[0]))
 
 
-def _unassigned(ready: Prepared, decision: Decision, intake: Intake) -> tuple[Unassigned, ...]:
-    pairs, orders = ready.pairs, ready.tables.orders
-    left = _left(ready, decision)
+def _unassigned(
+    ready: Prepared, decision: Decision, intake: Intake, diagnosed: bool
+) -> tuple[Unassigned, ...]:
+    ids, left = ready.tables.orders.ids, np.flatnonzero(_left(ready, decision))
     rejected = tuple(
         Unassigned(name, "rejected_input", Considered()) for name in intake.rejected_orders
     )
     return rejected + tuple(
-        Unassigned(
-            order_id=orders.ids[i],
-            reason="couriers_taken" if pairs.feasible[i] else "no_eligible_courier",
+        Unassigned(ids[i], found.reason, _considered(ready, i), found.changes)
+        for i, found in diagnose_left(ready, decision, left, in_time=diagnosed).items()
+    )
+
+
+def _held(ready: Prepared) -> tuple[Held, ...]:
+    held = ready.held
+    return tuple(
+        Held(
+            order_id=ready.tables.orders.ids[i],
+            reason=f"holding costs {price_s / 60:.1f} minutes of expected delivery time, "
+            f"the best offer {offer_s / 60:.1f}",
+            holding_min=price_s / 60,
+            best_offer_min=offer_s / 60,
             considered=_considered(ready, i),
         )
-        for i in np.flatnonzero(left).tolist()
+        for i, price_s, offer_s in zip(
+            held.order.tolist(), held.price_s.tolist(), held.offer_s.tolist(), strict=True
+        )
     )
 
 
@@ -257,6 +282,7 @@ def _considered(ready: Prepared, i: int) -> Considered:
 def _left(ready: Prepared, decision: Decision) -> NDArray[np.bool_]:
     left = ~ready.tables.orders.locked
     left[ready.pairs.order[decision.chosen]] = False
+    left[ready.held.order] = False
     return left
 
 
@@ -277,7 +303,7 @@ def _objectives(
     door_in: Floats,
 ) -> Objectives:
     tables, costs, chosen = ready.tables, ready.costs, decision.chosen
-    orders, couriers = tables.orders, tables.couriers
+    orders = tables.orders
     order, p = ready.pairs.order[chosen], decision.chance
     waiting = max(int((~orders.locked).sum()), 1)
     late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s)
@@ -285,10 +311,9 @@ def _objectives(
     late_s = costs.wait_late_s.sum() + (p * (late - costs.wait_late_s[order])).sum()
     spread = decision.problem.term("fairness")
     values = decision.problem.term_values(decision.columns)
-    given = np.bincount(ready.pairs.courier[chosen], minlength=len(couriers))
-    hours = np.maximum(couriers.online_s, config.objective.online_floor_s) / 3600
-    done = couriers.past_orders + couriers.load_orders + given
-    measures = fairness_measures(done / hours).as_dict() if len(couriers) else {}
+    account = account_of(tables, ready.free, config)
+    rates = account.rates(account.added(decision.problem, decision.columns))
+    measures = fairness_measures(rates).as_dict() if len(rates) else {}
     naive = float(p.sum())
     expected = claim.corrected.value if claim else naive
     return Objectives(
@@ -302,6 +327,7 @@ def _objectives(
         mean_delivery_time_min=float(time_s / 60 / waiting),
         lateness_min=float(late_s / 60),
         fairness_spread=spread.in_unit(values["fairness"]),
-        fairness_notion=_NOTION,
+        fairness_notion=account.description,
         fairness=measures,
+        fairness_unit=account.notion.unit,
     )

@@ -12,11 +12,15 @@ from pydantic import TypeAdapter
 
 from dispatch.domain import STRICT, Moment, Snapshot, StopKind
 from dispatch.geojson import routes_to_geojson
+from dispatch.tradeoff import FrontierReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
-UnassignedReason = Literal["no_eligible_courier", "couriers_taken", "rejected_input"]
+UnassignedReason = Literal[
+    "no_eligible_courier", "couriers_taken", "not_worth_it", "rejected_input"
+]
+RemedyName = Literal["price", "place", "drop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +110,56 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A single change that would get an order offered, orders passed on where that is cheaper.
+
+    `price`: insist on it, for there is room. `place`: one more place at `courier_id`. `drop`: leave
+    `dropped_order_id` instead, which frees `courier_id`. `cost` is what the weighted sum rises by.
+    """
+
+    __pydantic_config__ = STRICT
+
+    remedy: RemedyName
+    courier_id: str
+    cost: float
+    dropped_order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Unassigned:
-    """An order nobody is offered, and how the couriers fared for it."""
+    """An order nobody is offered, and how the couriers fared for it.
+
+    `no_eligible_courier`: each courier is ruled out, `considered` says under which constraint.
+    `couriers_taken`: all who could take it are full. `not_worth_it`: there was room, and the plan
+    does not use it. `changes`: the cheapest of each kind that would get it offered, cheapest first;
+    none are given where the plan is not proven optimal, is bound by a limit on an objective, or was
+    late.
+    """
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: UnassignedReason
     considered: Considered
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An order kept back for the next epoch on purpose, and why."""
+    """An order kept back for the next epoch on purpose, and why.
+
+    Minutes of expected delivery time, now to the door: `holding_min` is the price of holding,
+    `best_offer_min` what the best offer left to it would have taken, refusals and orders passed on
+    to other couriers included.
+    """
 
     __pydantic_config__ = STRICT
 
     order_id: str
     reason: str
+    holding_min: float
+    best_offer_min: float
+    considered: Considered
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +193,12 @@ class Objectives:
         order refused or unassigned counts the cost of waiting for the next epoch.
     lateness_min
         Expected minutes past the promise, summed likewise.
-    fairness_spread
-        Sum over couriers of hours x (orders an hour - target)^2, past work included.
+    fairness_spread, fairness_unit
+        Sum over couriers of hours x (work an hour - target)^2, past work included.
+    fairness_notion
+        What work is: orders, hours or earnings, and what is counted in.
     fairness
-        Other measures of the orders an hour: spread_sd, range, gini, worst_off, ...
+        Other measures of the work an hour: spread_sd, range, gini, worst_off, ...
     """
 
     __pydantic_config__ = STRICT
@@ -177,6 +215,7 @@ class Objectives:
     fairness_spread: float
     fairness_notion: str
     fairness: Mapping[str, float]
+    fairness_unit: str = "orders²/h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,61 +244,6 @@ class SolverReport:
     pairs: int
     bundles: int = 0
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierPoint:
-    """One plan of the efficiency-fairness frontier, in the units of `Objectives`, as solved.
-
-    Its `expected_acceptances` are naive: those of the model that chose.
-    """
-
-    __pydantic_config__ = STRICT
-
-    expected_acceptances: float
-    delivery_time_min: float
-    lateness_min: float
-    fairness_spread: float
-    efficiency: float
-    weights: Mapping[str, float]
-    gap: float
-    engine: str
-    knee: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierReport:
-    """Non-dominated points from the most efficient to the fairest.
-
-    `efficiency` of a point is the weighted sum of acceptance, delivery time and lateness
-    (minimised) under `efficiency_weights`.
-    """
-
-    __pydantic_config__ = STRICT
-
-    points: tuple[FrontierPoint, ...]
-    efficiency_weights: Mapping[str, float]
-    complete: bool
-
-    def to_frame(self) -> "pd.DataFrame":
-        """One row per point."""
-        import pandas as pd
-
-        rows = [
-            {
-                "expected_acceptances": p.expected_acceptances,
-                "delivery_time_min": p.delivery_time_min,
-                "lateness_min": p.lateness_min,
-                "fairness_spread": p.fairness_spread,
-                "efficiency": p.efficiency,
-                **{f"weight_{name}": value for name, value in p.weights.items()},
-                "gap": p.gap,
-                "engine": p.engine,
-                "knee": p.knee,
-            }
-            for p in self.points
-        ]
-        return pd.DataFrame(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,15 +322,16 @@ class Plan:
         waiting = offered + len(self.unassigned) + len(self.held)
         bundled = sum(len(f.order_ids) > 1 for f in self.offers)
         together = f" ({bundled} bundles)" if bundled else ""
+        held = f"{len(self.held)} held, " if self.held else ""
         return "\n".join(
             [
                 f"{offered} of {waiting} waiting orders offered to {len(self.routes)} couriers"
-                f"{together}, {len(self.unassigned)} unassigned, "
+                f"{together}, {len(self.unassigned)} unassigned, {held}"
                 f"{len(self.locked)} locked by pending offers",
                 f"acceptance {o.expected_acceptances:.1f} orders ({o.acceptance_rate:.1%}; "
                 f"naive {o.naive_acceptances:.1f}), "
                 f"delivery time {o.mean_delivery_time_min:.1f} min on average, "
-                f"fairness spread {o.fairness_spread:.2f} orders^2/h",
+                f"fairness spread {o.fairness_spread:.2f} {o.fairness_unit}",
                 f"{s.status} by {s.engine} ({s.stop_reason}), gap {s.gap:.2%} {s.bound_scope}",
             ]
         )

@@ -101,6 +101,7 @@ class CourierTable:
     pending: NDArray[np.bool_]
     past_orders: Ints
     past_earnings: Floats
+    past_busy_s: Floats
     online_s: Floats
     past_offers: Ints
     past_acceptances: Ints
@@ -196,6 +197,7 @@ def _courier_table(
         pending=np.array([bool(c.pending_offers) for c in couriers], dtype=np.bool_),
         past_orders=np.array([c.past_work.orders for c in couriers], dtype=np.int64),
         past_earnings=_floats(float(c.past_work.earnings) for c in couriers),
+        past_busy_s=_floats(c.past_work.busy_s for c in couriers),
         online_s=_floats(c.past_work.online_s for c in couriers),
         past_offers=np.array([c.past_work.offers for c in couriers], dtype=np.int64),
         past_acceptances=np.array([c.past_work.acceptances for c in couriers], dtype=np.int64),

@@ -8,6 +8,7 @@ from dispatch.config import DispatchConfig
 from dispatch.decide import Decision, make_problem
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch
 from dispatch.tables import Floats, Ints
+from dispatch.weighing import internal_weights
 from models import AcceptanceModel
 from models.uplift import (
     AcceptanceClaim,
@@ -17,7 +18,7 @@ from models.uplift import (
     fold_probabilities,
     level_rows,
 )
-from optimization import Deadline, Weights, solve
+from optimization import Deadline, solve
 
 
 def claim_of_plan(
@@ -36,14 +37,12 @@ def claim_of_plan(
     """
     if not isinstance(model, AcceptanceModel) or not len(decision.chosen):
         return None
-    problem, display = decision.problem, decision.report.weights
+    problem = decision.problem
     n_folds = len(model.fold_ensembles_)
     spent_s = sum(watch.seconds[stage] for stage in ("probability", "problem", "solve"))
     if n_folds * spent_s > deadline.remaining():
         return None
-    weights = Weights(
-        {t.name: display[t.name] / (60 if t.unit == "s" else 1) for t in problem.terms}
-    )
+    weights = internal_weights(decision.report.weights)
     single = np.flatnonzero(problem.max_orders == 1)
     scored = ready.costs.probability
     folds = fold_pair_probabilities(model, ready.columns)

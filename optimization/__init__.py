@@ -15,6 +15,7 @@ from optimization.objectives import (
     acceptance_term,
     convex_spread,
     delivery_time_term,
+    hold_term,
     linear_term,
     work_spread,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "delivery_time_term",
     "exact_frontier",
     "fairness_measures",
+    "hold_term",
     "linear_term",
     "non_dominated",
     "recognise",

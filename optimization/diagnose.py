@@ -113,6 +113,17 @@ def diagnose(
     return tuple(view.explain(order) for order in asked.tolist())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ends:
+    """Cost of the cheapest chain that starts with one order too many at a courier, (m,).
+
+    `at` is the courier where it ends, (m,); NEVER where there is none.
+    """
+
+    cost: NDArray[np.int64]
+    at: NDArray[np.int64]
+
+
 class _View:
     """The plan as a residual network over couriers."""
 
@@ -148,11 +159,20 @@ class _View:
         arc = arc[arc != own[self.first_order[arc]]]
         self.tail, self.head = self.courier[own[self.first_order[arc]]], self.courier[arc]
         self.arc_cost = scalar.column_cost[arc] - scalar.column_cost[own[self.first_order[arc]]]
+        self.column = np.repeat(np.arange(problem.n_columns), problem.orders_per_column)
+        self.by_order = np.argsort(problem.column_order, kind="stable")
+        self.first = np.searchsorted(
+            problem.column_order[self.by_order], np.arange(problem.n_orders + 1)
+        )
+        # Chains are followed from their ends, once for all orders.
+        self.room = self._toward(np.where(self.free, self.next_place, NEVER))
+        self.place = self._toward(np.where(self.free | self._single, NEVER, self.next_place))
+        self.leaves = np.unique(problem.leave[self.held]) if self.chained else held[:0]
+        self._dropped: dict[int, tuple[_Ends, NDArray[np.int64]]] = {}
 
     def explain(self, order: int) -> Unassigned:
-        problem, scalar = self.scalar.problem, self.scalar
-        entry = np.repeat(np.arange(problem.n_columns), problem.orders_per_column)
-        mine = entry[problem.column_order == order]
+        problem = self.scalar.problem
+        mine = self.column[self.by_order[self.first[order] : self.first[order + 1]]]
         if not mine.size:
             return Unassigned(order, Reason.NO_COLUMN, (), ())
         if not self.carried[mine].any():
@@ -161,44 +181,58 @@ class _View:
         couriers = np.unique(self.courier[mine])
         full = tuple(couriers[~self.free[couriers]].tolist())
         mine = mine[self.fits[mine]]
-        reached = np.full(self.most.size, NEVER)
-        cost = scalar.column_cost[mine]
-        for price in scalar.work:
-            j = self.courier[mine]
+        courier, cost = self.courier[mine], self.scalar.column_cost[mine]
+        for price in self.scalar.work:
             more = problem.work(price.work).column[mine]
-            cost = cost + price.rise(problem.column_courier[mine], self.worked[price.work][j], more)
-        np.minimum.at(reached, self.courier[mine], cost)
-        for _ in range(self.most.size):
-            through = np.minimum(reached[self.tail] + self.arc_cost, NEVER)
-            further = reached.copy()
-            np.minimum.at(further, self.head, np.where(reached[self.tail] < NEVER, through, NEVER))
-            if np.array_equal(further, reached):
-                break
-            reached = further
-        room = np.where(self.free, reached + self.next_place, NEVER)
-        place = np.where(self.free | self._single, NEVER, reached + self.next_place)
+            rise = price.rise(problem.column_courier[mine], self.worked[price.work][courier], more)
+            cost = cost + rise
         changes = []
-        for remedy, price_of in ((Remedy.PRICE, room), (Remedy.PLACE, place)):
-            j = int(np.argmin(price_of)) if price_of.size else 0
-            if price_of.size and price_of[j] < NEVER:
-                changes.append(Change(remedy, j, -1, int(price_of[j])))
-        if self.chained and self.held.size:
-            instead = reached[self.holder] - self.held_cost
-            # The least loss of coverage first, then the least cost.
-            instead = np.where(reached[self.holder] < NEVER, instead, NEVER)
-            loss = np.where(instead < NEVER, problem.leave[self.held], NEVER)
-            best = int(np.lexsort((instead, loss))[0])
-            if instead[best] < NEVER:
-                changes.append(
-                    Change(
-                        Remedy.DROP,
-                        int(self.holder[best]),
-                        int(self.held[best]),
-                        int(instead[best]),
-                    )
-                )
-        reason = Reason.PRICED_OUT if (room < NEVER).any() else Reason.CAPACITY
+        for remedy, ends in ((Remedy.PRICE, self.room), (Remedy.PLACE, self.place)):
+            total = np.where(ends.cost[courier] < NEVER, cost + ends.cost[courier], NEVER)
+            if (total < NEVER).any():
+                best = int(np.argmin(total))
+                changes.append(Change(remedy, int(ends.at[courier[best]]), -1, int(total[best])))
+        # The least loss of coverage first, then the least cost.
+        for level in range(len(self.leaves) if mine.size else 0):
+            ends, dropped = self._dropping(level)
+            if (ends.cost[courier] < NEVER).any():
+                total = np.where(ends.cost[courier] < NEVER, cost + ends.cost[courier], NEVER)
+                best = int(np.argmin(total))
+                j = int(ends.at[courier[best]])
+                changes.append(Change(Remedy.DROP, j, int(dropped[j]), int(total[best])))
+                break
+        roomy = bool((self.room.cost[courier] < NEVER).any())
+        reason = Reason.PRICED_OUT if roomy else Reason.CAPACITY
         return Unassigned(order, reason, full, tuple(sorted(changes, key=lambda c: c.cost)))
+
+    def _toward(self, ends: NDArray[np.int64]) -> _Ends:
+        """Cheapest chain from every courier to one of the ends, (m,) each priced there."""
+        cost, at = ends, np.arange(ends.size)
+        for _ in range(ends.size):
+            onward = cost[self.head]
+            through = np.where(onward < NEVER, self.arc_cost + onward, NEVER)
+            better = cost.copy()
+            np.minimum.at(better, self.tail, through)
+            if np.array_equal(better, cost):
+                break
+            taken = np.flatnonzero((through == better[self.tail]) & (through < cost[self.tail]))
+            at = at.copy()
+            at[self.tail[taken]] = at[self.head[taken]]
+            cost = better
+        return _Ends(cost, at)
+
+    def _dropping(self, level: int) -> tuple[_Ends, NDArray[np.int64]]:
+        """Chains that end with leaving an order of one price, and which order at each courier."""
+        if level not in self._dropped:
+            ends = np.full(self.most.size, NEVER)
+            dropped = np.full(self.most.size, -1, np.int64)
+            of_level = np.flatnonzero(self.scalar.problem.leave[self.held] == self.leaves[level])
+            # Dearest last, so that each courier gives up the one that saves most.
+            of_level = of_level[np.argsort(self.held_cost[of_level], kind="stable")]
+            ends[self.holder[of_level]] = -self.held_cost[of_level]
+            dropped[self.holder[of_level]] = self.held[of_level]
+            self._dropped[level] = self._toward(ends), dropped
+        return self._dropped[level]
 
     @property
     def _single(self) -> NDArray[np.bool_]:

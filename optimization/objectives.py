@@ -93,6 +93,39 @@ def delivery_time_term(
     )
 
 
+def hold_term(
+    price_s: ArrayLike,
+    max_orders: ArrayLike,
+    column_order: ArrayLike,
+    column_ptr: ArrayLike | None = None,
+) -> Term:
+    """Build the term "hold": the price of the orders that no chosen column holds.
+
+    With `leave` 0, leaving such an order costs no coverage: it may be held at this price, which
+    competes with the other terms, where any other order must be served if it can be. A price may
+    be negative: it comes on top of what the other terms count for an order left out.
+
+    Parameters
+    ----------
+    price_s
+        (n,) seconds that holding each order costs; 0 where `leave` is positive.
+    max_orders
+        (m,) most orders per courier.
+    column_order, column_ptr
+        Orders of each column as in `AssignmentProblem`; no `column_ptr` for single pairs.
+
+    Raises
+    ------
+    ProblemError
+        If a price is not finite.
+    """
+    price = _rounded("hold", 1000 * np.asarray(price_s, dtype=np.float64))
+    column = price[np.asarray(column_order)]
+    if column_ptr is not None and column.size:
+        column = np.add.reduceat(column, np.asarray(column_ptr)[:-1])
+    return Term.linear("hold", "s", 1000, -column, max_orders, constant=int(price.sum()))
+
+
 def convex_spread(
     past_orders: ArrayLike,
     active_s: ArrayLike,

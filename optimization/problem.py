@@ -38,7 +38,8 @@ class AssignmentProblem:
     max_orders, max_size
         (m,) how many orders and how much size a courier may be committed to.
     leave
-        (n,) price of leaving an order, 1000 = one order of normal priority.
+        (n,) price of leaving an order, 1000 = one order of normal priority. 0: it may be held back
+        at the price that the terms put on it (`hold_term`).
     terms
         The objective terms, names unique.
     one_column_per_courier

@@ -59,6 +59,8 @@ class SolverSession:
                 [f"present: expected {problem.n_orders} booleans, got {here.dtype} {here.shape}"]
             )
         self._present = here.copy()
+        self._first = problem.column_order[problem.column_ptr[:-1]]
+        self._measure(scalar.dominance)
         self._flow.solve(self._present)
 
     @property
@@ -126,12 +128,35 @@ class SolverSession:
             raise ProblemError(faults)
         column_cost = self._scalar.column_cost.copy()
         column_cost[ids] = steps.astype(np.int64)
-        dominance = self._scalar.dominance
-        needed = dominance_of(problem, column_cost, self._scalar.marginal)
-        if needed > dominance:
-            dominance = HEADROOM * needed
-        self._scalar = replace(self._scalar, column_cost=column_cost, dominance=dominance)
+        self._scalar = replace(self._scalar, column_cost=column_cost)
+        self._keep_dominance(ids, column_cost[ids])
         self._flow.reprice(column_cost[self._column], self._scalar.leave_cost)
+
+    def _measure(self, needed: int) -> None:
+        """Note the dominance that the costs at hand need, and between what they lie by order."""
+        low, high = np.zeros((2, self._scalar.problem.n_orders), np.int64)
+        np.minimum.at(low, self._first, self._scalar.column_cost)
+        np.maximum.at(high, self._first, self._scalar.column_cost)
+        self._needed, self._low, self._high = needed, low, high
+        self._width = float(np.sum(high - low, dtype=np.float64))
+
+    def _keep_dominance(self, ids: NDArray[np.int64], cost: NDArray[np.int64]) -> None:
+        """Raise the price of leaving where re-scored columns could come to outweigh it.
+
+        Looks at the re-scored columns only: the terms as `dominance_of` adds them up widen by no
+        more than the ends of the orders' costs move apart.
+        """
+        np.minimum.at(self._low, self._first[ids], cost)
+        np.maximum.at(self._high, self._first[ids], cost)
+        width = float(np.sum(self._high - self._low, dtype=np.float64))
+        wider = width - self._width + 1e-9 * width
+        scalar = self._scalar
+        step = int(np.gcd.reduce(scalar.problem.leave, initial=0))
+        if step == 0 or wider < step * (scalar.dominance - self._needed - 1):
+            return
+        self._measure(dominance_of(scalar.problem, scalar.column_cost, scalar.marginal))
+        if self._needed > scalar.dominance:
+            self._scalar = replace(scalar, dominance=HEADROOM * self._needed)
 
     def solution(self) -> Solution:
         """Return the optimum as a solution, proven by its prices; absent orders count nothing.

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from optimization.errors import SolverError
 from optimization.frames import read_frame, write_frame
 from optimization.solvers.cbc import solve_with_cbc
+from optimization.solvers.highs import solve_with_highs
 from optimization.solvers.model import MilpModel
+
+ENGINES = {"cbc": solve_with_cbc, "highs": solve_with_highs}
 
 
 def main() -> None:
@@ -31,11 +34,13 @@ def main() -> None:
     requests: queue.SimpleQueue[dict[str, NDArray[Any]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
+    import scipy.optimize  # noqa: F401 - needed next, and slow enough to be done while idle
+
     while True:
         request = requests.get()
         model = MilpModel(**{field.name: request[field.name] for field in fields(MilpModel)})
         try:
-            answer = solve_with_cbc(model, float(request["limit_s"]))
+            answer = ENGINES[str(request["engine"])](model, float(request["limit_s"]))
         except SolverError as error:
             write_frame(answers, {"error": np.array(str(error))})
             continue

@@ -36,6 +36,8 @@ def _assign(
             deadline=deadline,
             operating_point=options.operating_point,
             include_frontier=options.include_frontier,
+            fairness=options.fairness,
+            method=options.frontier_method,
         )
     except InvalidInputError as error:
         # the snapshot was found sound when it was read: what is refused now is an option

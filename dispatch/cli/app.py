@@ -14,8 +14,10 @@ from dispatch.cli.options import (
     ConfigFile,
     CouriersFile,
     DeadlineMs,
+    Fairness,
     JsonFlag,
     LenientFlag,
+    Method,
     ModelDir,
     ReportFile,
     Seed,
@@ -84,7 +86,9 @@ def assign(
         ),
     ] = None,
     knee: Annotated[bool, typer.Option("--knee", help="Operate at the frontier's knee.")] = False,
-    frontier: Annotated[bool, typer.Option("--frontier", help="Sweep the frontier too.")] = False,
+    frontier: Annotated[bool, typer.Option("--frontier", help="Trace the frontier too.")] = False,
+    method: Method = None,
+    fairness: Fairness = None,
     deadline_ms: DeadlineMs = None,
     lenient: LenientFlag = False,
     as_json: JsonFlag = False,
@@ -96,14 +100,17 @@ def assign(
     ] = True,
 ) -> None:
     """Dispatch a snapshot and print the plan."""
+    asked = import_module("dispatch.cli.points")
     import_module("dispatch.cli.assigning").run(
         snapshot,
         model,
         config=config,
         out=out,
         geojson=geojson,
-        point=import_module("dispatch.cli.points").parse_point(weights, bound, knee),
+        point=asked.parse_point(weights, bound, knee),
         frontier=frontier,
+        method=asked.parse_method(method),
+        fairness=asked.parse_fairness(fairness),
         deadline_ms=deadline_ms,
         lenient=lenient,
         as_json=as_json,
@@ -121,12 +128,22 @@ def frontier(
         Path | None, typer.Option("--out", "-o", help="Write the points: .csv or .parquet.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the frontier as a .png.")] = None,
-    points: Annotated[int | None, typer.Option(min=3, max=1001, help="Weights to try.")] = None,
+    points: Annotated[
+        int | None,
+        typer.Option(min=3, max=1001, help="Weights to try; or points to stop an exact one at."),
+    ] = None,
+    method: Method = None,
+    fairness: Fairness = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Folder for an exact frontier's pieces: given again, it goes on there."),
+    ] = None,
     deadline_ms: DeadlineMs = None,
     lenient: LenientFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Sweep from the most efficient to the fairest plan."""
+    """Trace the plans from the most efficient to the fairest."""
+    asked = import_module("dispatch.cli.points")
     import_module("dispatch.cli.sweeping").run(
         snapshot,
         model,
@@ -134,6 +151,9 @@ def frontier(
         out=out,
         plot=plot,
         points=points,
+        method=asked.parse_method(method),
+        fairness=asked.parse_fairness(fairness),
+        resume=resume,
         deadline_ms=deadline_ms,
         lenient=lenient,
         as_json=as_json,

@@ -10,6 +10,7 @@ from rich.console import Console
 from dispatch.cli.outcome import note
 from dispatch.cli.reading import load_dispatcher, read_intake
 from dispatch.cli.render import render_frontier, render_plan
+from dispatch.config import FairnessRules, FrontierMethod
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.result import Plan
 from optimization import Deadline
@@ -24,6 +25,8 @@ def run(
     geojson: Path | None,
     point: ByWeights | ByBound | AtKnee,
     frontier: bool,
+    method: FrontierMethod | None,
+    fairness: FairnessRules | None,
     deadline_ms: int | None,
     lenient: bool,
     as_json: bool,
@@ -36,7 +39,12 @@ def run(
     for problem in intake.problems:
         note(f"set aside: {problem}")
     plan = dispatcher.assign(
-        intake, deadline=deadline, operating_point=point, include_frontier=frontier
+        intake,
+        deadline=deadline,
+        operating_point=point,
+        include_frontier=frontier,
+        fairness=fairness,
+        method=method,
     )
     text = plan.to_json(indent=1, timings=timings) + "\n"
     if out is not None:

@@ -24,6 +24,17 @@ LenientFlag = Annotated[
     bool,
     typer.Option("--lenient", help="Set broken orders and couriers aside instead of refusing."),
 ]
+Fairness = Annotated[
+    str | None,
+    typer.Option(
+        help="What is shared evenly per hour online: orders, hours (of work) or earnings; "
+        "with a limit nobody's rate may pass as e.g. hours<=0.8."
+    ),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(help="Find the frontier by weights (sweep), or every point of it (exact)."),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON to stdout.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all randomness.")]
 SOURCE_HELP = (

@@ -8,18 +8,22 @@ from rich.console import Console
 from rich.table import Table
 
 from dispatch.domain import StopKind
-from dispatch.explain import WORDS
-from dispatch.result import Considered, FrontierReport, Objectives, Plan, Route
+from dispatch.explain import WORDS, change_in_words
+from dispatch.result import Considered, Objectives, Plan, Route
+from dispatch.tradeoff import FrontierPoint, FrontierReport
 
+_MOST_ROWS = 25  # of a frontier
 _SIGN = {StopKind.PICKUP: "↑", StopKind.DROPOFF: "↓"}
 
 
 def render_plan(console: Console, plan: Plan, timezone: str, *, timings: bool) -> None:
-    """Print offers, unassigned orders, objectives, proof and timings."""
+    """Print offers, unassigned and held orders, objectives, proof and timings."""
     zone = ZoneInfo(timezone)
     console.print(_offers(plan, zone))
     if plan.unassigned:
         console.print(_unassigned(plan))
+    if plan.held:
+        console.print(_held(plan))
     if plan.locked:
         names = ", ".join(entry.order_id for entry in plan.locked)
         console.print(f"Locked by pending offers: {names}", highlight=False)
@@ -80,8 +84,23 @@ def _unassigned(plan: Plan) -> Table:
     table.add_column("order")
     table.add_column("reason")
     table.add_column("couriers", overflow="fold")
+    changes = any(left.changes for left in plan.unassigned)
+    if changes:
+        table.add_column("cheapest change", overflow="fold")
     for left in plan.unassigned:
-        table.add_row(left.order_id, left.reason.replace("_", " "), _counts(left.considered))
+        row = [left.order_id, left.reason.replace("_", " "), _counts(left.considered)]
+        if changes:
+            row.append(change_in_words(left.changes[0]) if left.changes else "")
+        table.add_row(*row)
+    return table
+
+
+def _held(plan: Plan) -> Table:
+    table = Table(title="Held for the next epoch")
+    table.add_column("order")
+    table.add_column("why", overflow="fold")
+    for held in plan.held:
+        table.add_row(held.order_id, held.reason)
     return table
 
 
@@ -114,7 +133,7 @@ def _objectives(plan: Plan) -> Table:
     )
     table.add_row(
         "fairness",
-        f"{o.fairness_spread:.2f} orders²/h",
+        f"{o.fairness_spread:.2f} {o.fairness_unit}",
         f"{o.fairness_notion}; sd {o.fairness.get('spread_sd', 0):.2f}, "
         f"Gini {o.fairness.get('gini', 0):.3f}",
     )
@@ -128,41 +147,67 @@ def _interval(o: Objectives) -> str:
 
 
 def render_frontier(console: Console, frontier: FrontierReport) -> None:
-    """Print the frontier from the most efficient plan to the fairest."""
+    """Print the frontier from the most efficient plan to the fairest, and what it is worth."""
     weights = ", ".join(f"{k} {v:g}" for k, v in frontier.efficiency_weights.items())
+    swept = frontier.method == "sweep"
+    found = "weight: of fairness, per unit of efficiency" if swept else "sum: some weights find it"
     table = Table(
         title=f"Frontier, most efficient to fairest (efficiency: {weights})",
-        caption="accepted: naive, by the model that chose; spread: fairness, orders²/h; "
-        "weight: of fairness, per unit of efficiency",
+        caption="accepted: naive, by the model that chose; spread: fairness, "
+        f"{frontier.fairness_unit}; lost, removed: of the first row's; {found}",
     )
-    for name in (
-        "accepted",
-        "time, min",
-        "late",
-        "spread",
-        "efficiency",
-        "weight",
-        "gap",
-        "",
-    ):
+    shown = _shown(frontier)
+    open_gaps = any(point.gap for point in shown)
+    for name in ("accepted", "minutes", "late", "spread", "lost", "removed"):
         table.add_column(name, justify="right")
-    for point in frontier.points:
-        scale = _efficiency_scale(point.weights, frontier.efficiency_weights)
+    table.add_column("weight" if swept else "sum", justify="right")
+    for name in ("gap", "") if open_gaps else ("",):
+        table.add_column(name, justify="right")
+    for point in shown:
         table.add_row(
             f"{point.expected_acceptances:.2f}",
             f"{point.delivery_time_min:.0f}",
             f"{point.lateness_min:.0f}",
             f"{point.fairness_spread:.2f}",
-            f"{point.efficiency:.3f}",
-            f"{point.weights['fairness'] / scale:.4g}",
-            f"{point.gap:.2%}",
+            f"{point.acceptance_lost:.1%}",
+            f"{point.spread_removed:.1%}",
+            _found_by(point, frontier.efficiency_weights),
+            *([f"{point.gap:.2%}"] if open_gaps else []),
             "knee" if point.knee else "",
         )
     console.print(table)
+    if len(shown) < len(frontier.points):
+        console.print(
+            f"{len(shown)} of {len(frontier.points)} points are shown; --out writes them all.",
+            highlight=False,
+        )
+    console.print(
+        f"1 % less acceptance buys {frontier.spread_removed_for(0.01):.1%} less spread. "
+        f"Hypervolume {frontier.hypervolume:.4f} of the rectangle from ideal to nadir"
+        + (
+            "."
+            if not frontier.hypervolume_gap
+            else f", at most {frontier.hypervolume_gap:.4f} more by points not found."
+        ),
+        highlight=False,
+    )
+    if frontier.note:
+        console.print(f"Note: {frontier.note}", highlight=False)
     if not frontier.complete:
-        console.print("The deadline cut the sweep short: points may be missing.")
+        console.print("The deadline or a limit cut the search short: points may be missing.")
 
 
-def _efficiency_scale(weights: Mapping[str, float], efficiency: Mapping[str, float]) -> float:
+def _shown(frontier: FrontierReport) -> list[FrontierPoint]:
+    """Pick the ends, the knee and evenly spaced points in between, for a screen."""
+    last = len(frontier.points) - 1
+    step = max(1.0, last / (_MOST_ROWS - 1))
+    places = {round(k * step) for k in range(_MOST_ROWS)} | {last}
+    places |= {k for k, point in enumerate(frontier.points) if point.knee}
+    return [frontier.points[k] for k in sorted(places) if k <= last]
+
+
+def _found_by(point: FrontierPoint, efficiency: Mapping[str, float]) -> str:
+    if point.supported is not None:
+        return "yes" if point.supported else "no"
     name = max(efficiency, key=lambda key: efficiency[key])
-    return weights[name] / efficiency[name]
+    return f"{point.weights['fairness'] * efficiency[name] / point.weights[name]:.4g}"

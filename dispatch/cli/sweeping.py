@@ -12,8 +12,9 @@ from rich.progress import Progress
 from dispatch.cli.outcome import note
 from dispatch.cli.reading import load_dispatcher, read_intake
 from dispatch.cli.render import render_frontier
+from dispatch.config import FairnessRules, FrontierMethod
 from dispatch.errors import InvalidInputError, Problem
-from dispatch.result import FrontierReport
+from dispatch.tradeoff import FrontierReport
 from optimization import Deadline
 
 
@@ -25,11 +26,14 @@ def run(
     out: Path | None,
     plot: Path | None,
     points: int | None,
+    method: FrontierMethod | None,
+    fairness: FairnessRules | None,
+    resume: Path | None,
     deadline_ms: int | None,
     lenient: bool,
     as_json: bool,
 ) -> None:
-    """Sweep with a progress bar, then write, draw and print the points."""
+    """Trace with a progress bar, then write, draw and print the points."""
     _require_suffix("--out", out, (".csv", ".parquet"))
     _require_suffix("--plot", plot, (".png",))
     dispatcher = load_dispatcher(model, config)
@@ -42,6 +46,9 @@ def run(
         report = dispatcher.frontier(
             intake,
             points=points,
+            method=method,
+            fairness=fairness,
+            folder=resume,
             deadline=deadline,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

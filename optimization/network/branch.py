@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.network.compile import compiled
+from optimization.compiled import compiled
 from optimization.network.kernels import resume
 from optimization.network.layout import LEFT, Graph, Prices, Scratch, State
 
@@ -64,7 +64,7 @@ class Tree(NamedTuple):
     beyond: NDArray[np.int64]
 
 
-@compiled
+@compiled(in_place=True)
 def weigh(
     graph: Graph,
     prices: Prices,
@@ -91,7 +91,7 @@ def weigh(
     resume(graph, prices, state, scratch, every_pair)
 
 
-@compiled
+@compiled(in_place=True)
 def totals(graph: Graph, state: State, two: Objectives) -> tuple[int, int, int]:
     """Add up E, F and the units of leave of a selection."""
     first = second = left = 0
@@ -110,7 +110,7 @@ def totals(graph: Graph, state: State, two: Objectives) -> tuple[int, int, int]:
     return first, second, left
 
 
-@compiled
+@compiled(in_place=True)
 def penalty(state: State, node: Node, excess: int, leave_unit: int) -> int:
     """Price of what makes a plan infeasible in its node, or less; 0 for a feasible one."""
     for j in range(state.held.size):
@@ -123,7 +123,7 @@ def penalty(state: State, node: Node, excess: int, leave_unit: int) -> int:
     return excess * leave_unit
 
 
-@compiled
+@compiled(in_place=True)
 def rule(graph: Graph, prices: Prices, node: Node, tree: Tree, by_order: bool, sign: int) -> None:
     """Impose (sign 1) or lift (sign -1) the branch on top of the stack."""
     top = tree.numbers[0] - 1
@@ -145,7 +145,7 @@ def rule(graph: Graph, prices: Prices, node: Node, tree: Tree, by_order: bool, s
                 node.banned[e] += sign
 
 
-@compiled
+@compiled(in_place=True)
 def branch(graph: Graph, two: Objectives, tree: Tree, by_order: bool) -> bool:
     """Push the branch on which the two plans of the node differ most in F."""
     widest = where = -1

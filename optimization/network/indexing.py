@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.network.compile import compiled
+from optimization.compiled import compiled
 from optimization.network.layout import Graph
 
 

@@ -17,11 +17,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.network.compile import compiled
+from optimization.compiled import compiled
 from optimization.network.layout import AWAY, FAR, LEFT, Graph, Prices, Scratch, State
 
 
-@compiled
+@compiled(in_place=True)
 def push(scratch: Scratch, size: int, key: int, courier: int) -> int:
     """Put a courier on the heap and return the new size."""
     keys, couriers = scratch.heap_key, scratch.heap_courier
@@ -38,7 +38,7 @@ def push(scratch: Scratch, size: int, key: int, courier: int) -> int:
     return size + 1
 
 
-@compiled
+@compiled(in_place=True)
 def pop(scratch: Scratch, size: int) -> int:
     """Drop the nearest courier from the heap and return the new size."""
     keys, couriers = scratch.heap_key, scratch.heap_courier
@@ -61,7 +61,7 @@ def pop(scratch: Scratch, size: int) -> int:
     return size
 
 
-@compiled
+@compiled(in_place=True)
 def swap(graph: Graph, state: State, courier: int, out: int, enter: int) -> None:
     """Give a courier's place of one order to another."""
     start = graph.slot_ptr[courier] + courier
@@ -71,7 +71,7 @@ def swap(graph: Graph, state: State, courier: int, out: int, enter: int) -> None
             return
 
 
-@compiled
+@compiled(in_place=True)
 def take(graph: Graph, state: State, courier: int, order: int) -> None:
     """Remove an order from a courier."""
     start = graph.slot_ptr[courier] + courier
@@ -83,14 +83,14 @@ def take(graph: Graph, state: State, courier: int, order: int) -> None:
             return
 
 
-@compiled
+@compiled(in_place=True)
 def give(graph: Graph, state: State, courier: int, order: int) -> None:
     """Add an order to a courier."""
     state.place[graph.slot_ptr[courier] + courier + state.held[courier]] = order
     state.held[courier] += 1
 
 
-@compiled
+@compiled(in_place=True)
 def enter(graph: Graph, prices: Prices, state: State, scratch: Scratch, order: int) -> None:
     """Bring one order into the flow at least cost."""
     distance, through, done = scratch.distance, scratch.through, scratch.done
@@ -178,7 +178,7 @@ def enter(graph: Graph, prices: Prices, state: State, scratch: Scratch, order: i
         distance[touched[s]] = FAR
 
 
-@compiled
+@compiled(in_place=True)
 def fill(graph: Graph, prices: Prices, state: State, scratch: Scratch, courier: int) -> None:
     """Put one order on a unit that lost its own, or give the unit up, at least cost."""
     distance, through, done = scratch.distance, scratch.through, scratch.done
@@ -247,7 +247,7 @@ def fill(graph: Graph, prices: Prices, state: State, scratch: Scratch, courier: 
         distance[touched[s]] = FAR
 
 
-@compiled
+@compiled(in_place=True)
 def settle(graph: Graph, prices: Prices, state: State, scratch: Scratch, n_waiting: int) -> None:
     """Bring the first waiting orders into the flow, then fill every unit left short."""
     for s in range(n_waiting):
@@ -280,7 +280,7 @@ def start(
     settle(graph, prices, state, scratch, orders.size)
 
 
-@compiled
+@compiled(in_place=True)
 def recall(graph: Graph, state: State, scratch: Scratch, n_waiting: int, order: int) -> int:
     """Take an order out of the flow to be entered again."""
     e = state.pair[order]
@@ -291,7 +291,7 @@ def recall(graph: Graph, state: State, scratch: Scratch, n_waiting: int, order: 
     return n_waiting + 1
 
 
-@compiled
+@compiled(in_place=True)
 def recount(
     graph: Graph, prices: Prices, state: State, scratch: Scratch, n_waiting: int, courier: int
 ) -> int:
@@ -310,7 +310,7 @@ def recount(
     return n_waiting
 
 
-@compiled
+@compiled(in_place=True)
 def misplaced(graph: Graph, prices: Prices, state: State, order: int) -> bool:
     """Whether an order in the flow would rather be elsewhere at these prices."""
     now = state.pair[order]
@@ -327,7 +327,7 @@ def misplaced(graph: Graph, prices: Prices, state: State, order: int) -> bool:
     return False
 
 
-@compiled
+@compiled(in_place=True)
 def resume(
     graph: Graph, prices: Prices, state: State, scratch: Scratch, check_orders: bool
 ) -> None:

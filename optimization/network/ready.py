@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from optimization.network.compile import available
+from optimization.compiled import compiler_present
 
 
 @cache
@@ -22,7 +22,7 @@ def warm_up() -> float:
     float
         Seconds it took; infinite where numba is absent and nothing changes.
     """
-    if not available():
+    if not compiler_present():
         return float("inf")
     began_s = time.perf_counter()
     _rehearse()
@@ -31,7 +31,7 @@ def warm_up() -> float:
 
 def is_ready() -> bool:
     """Whether the flow is compiled in this process."""
-    return warm_up.cache_info().currsize > 0 and available()
+    return warm_up.cache_info().currsize > 0 and compiler_present()
 
 
 def _rehearse() -> None:

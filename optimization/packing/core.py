@@ -62,7 +62,7 @@ def solve_core(
         row_var=rows.indices.astype(np.int32),
         row_coef=rows.data,
     )
-    answer = pool.run(model, deadline)
+    answer = pool.run(model, deadline, "highs")
     if answer is None or answer.outcome not in (Outcome.OPTIMAL, Outcome.FEASIBLE):
         return CoreAnswer(None, False)
     picked = answer.values > 0.5

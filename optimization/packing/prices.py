@@ -135,7 +135,7 @@ def _least(reduced: Ints, ptr: Ints) -> Ints:
     return least
 
 
-@compiled
+@compiled(in_place=True)
 def _respond_compiled(
     ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, pick: Ints
 ) -> float:

@@ -5,75 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import evaluate
 
 PATIENCE = 4
 """Steps without a better bound before the step length is cut."""
-
-
-@compiled
-def flow_prices(
-    b: Blocks,
-    cost: NDArray[np.int64],
-    marginal: NDArray[np.int64],
-    chosen: NDArray[np.int64],
-    rounds: int,
-) -> NDArray[np.int64]:
-    """Order prices of an optimal flow, by pushing courier prices down to what orders would pay.
-
-    A courier's price starts at its next free slot's (unbounded where it is full) and falls to what
-    makes every order it holds indifferent to that order's cheapest alternative: shortest distances
-    in the residual network (Ahuja, Magnanti and Orlin, Network Flows, 1993, section 9.7). Cut short
-    the prices are still prices, only no longer the best ones.
-
-    Parameters
-    ----------
-    cost
-        (E,) pair costs of the flow.
-    marginal
-        (sum of most,) its slot prices, courier by courier.
-    chosen
-        (n,) pair of each order in the flow, -1 where it is left.
-    rounds
-        Most passes.
-    """
-    n, m = b.leave.size, b.most.size
-    count = np.zeros(m, np.int64)
-    for i in range(n):
-        if chosen[i] >= 0:
-            count[b.courier[chosen[i]]] += 1
-    top = 0
-    for i in range(n):
-        top = max(top, b.leave[i])
-    for e in range(cost.size):
-        top = max(top, abs(cost[e]))
-    ask = np.empty(m, np.int64)
-    for j in range(m):
-        start = b.slot_ptr[j] - j
-        ask[j] = marginal[start + count[j]] if count[j] < b.most[j] else 4 * top
-    for _ in range(rounds):
-        changed = False
-        for i in range(n):
-            own = chosen[i]
-            if own < 0:
-                continue
-            other = b.leave[i]
-            for k in range(b.order_ptr[i], b.order_ptr[i + 1]):
-                e = b.order_pair[k]
-                if e != own:
-                    other = min(other, cost[e] + ask[b.courier[e]])
-            if other - cost[own] < ask[b.courier[own]]:
-                ask[b.courier[own]] = other - cost[own]
-                changed = True
-        if not changed:
-            break
-    price = b.leave.copy()
-    for e in range(cost.size):
-        i = b.order[e]
-        price[i] = min(price[i], cost[e] + ask[b.courier[e]])
-    return price
 
 
 @compiled

@@ -25,7 +25,7 @@ class Blocks(NamedTuple):
     ptr
         (m + 1,) pairs of each courier.
     order_ptr, order_pair
-        (n + 1,) and (E,): the pairs of each order.
+        (n + 1,) and (E,): the pairs of each order, the cheapest alone first.
     leave
         (n,) price of leaving an order.
     most
@@ -106,7 +106,7 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
             alone = alone + price.rise(
                 courier.astype(np.int32), np.zeros_like(courier), work[column]
             )
-    by_order = np.argsort(order, kind="stable")
+    by_order = np.lexsort((alone, order))
     shape = (len(loads), column.size)
     return Blocks(
         column=column,

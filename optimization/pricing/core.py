@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import desk_of, search
 from optimization.solvers.model import MilpModel
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 from optimization.pricing.subsets import HUGE, load_price
 
 
@@ -25,6 +25,10 @@ class PlanState(NamedTuple):
         (L, m) loads.
     paid
         (m,) the courier's slot and load prices.
+    spare
+        (m,) most that giving up one of a courier's orders, whatever becomes of it, could save.
+    cheapest
+        (n,) least that serving or leaving an order can cost.
     touched, looked
         (m,) and (n,) clock of the last change of a courier and of the last look at an order.
     clock
@@ -36,6 +40,8 @@ class PlanState(NamedTuple):
     held: NDArray[np.int64]
     used: NDArray[np.int64]
     paid: NDArray[np.int64]
+    spare: NDArray[np.int64]
+    cheapest: NDArray[np.int64]
     touched: NDArray[np.int64]
     looked: NDArray[np.int64]
     clock: NDArray[np.int64]
@@ -44,19 +50,23 @@ class PlanState(NamedTuple):
 def empty_state(b: Blocks) -> PlanState:
     """Start with every order left."""
     n, m = b.leave.size, b.most.size
+    cheapest = b.leave.copy()
+    np.minimum.at(cheapest, b.order, b.alone)
     return PlanState(
         chosen=np.full(n, -1, np.int64),
         orders=np.zeros(m, np.int64),
         held=np.zeros((m, max(1, int(b.most.max(initial=0)))), np.int64),
         used=np.zeros((b.load.shape[0], m), np.int64),
         paid=np.zeros(m, np.int64),
+        spare=np.zeros(m, np.int64),
+        cheapest=cheapest,
         touched=np.zeros(m, np.int64),
         looked=np.full(n, -1, np.int64),
         clock=np.zeros(1, np.int64),
     )
 
 
-@compiled
+@compiled(in_place=True)
 def price_with(b: Blocks, s: PlanState, courier: int, more: int, less: int) -> int:
     """Price a courier's slots and loads with one pair more and one less; HUGE if impossible."""
     count = s.orders[courier]
@@ -79,7 +89,7 @@ def price_with(b: Blocks, s: PlanState, courier: int, more: int, less: int) -> i
     return total  # type: ignore[no-any-return]
 
 
-@compiled
+@compiled(in_place=True)
 def put(b: Blocks, s: PlanState, pair: int) -> None:
     """Give the pair's order, left so far, to its courier, who has room."""
     j = b.courier[pair]
@@ -89,11 +99,23 @@ def put(b: Blocks, s: PlanState, pair: int) -> None:
     s.orders[j] += 1
     for load in range(b.load.shape[0]):
         s.used[load, j] += b.load[load, pair]
+    touch(b, s, j)
+
+
+@compiled(in_place=True)
+def touch(b: Blocks, s: PlanState, courier: int) -> None:
+    """Take note that a courier's orders have changed."""
     s.clock[0] += 1
-    s.touched[j] = s.clock[0]
+    s.touched[courier] = s.clock[0]
+    s.spare[courier] = 0
+    for q in range(s.orders[courier]):
+        out = s.held[courier, q]
+        e = s.chosen[out]
+        saved = b.cost[e] + s.paid[courier] - price_with(b, s, courier, -1, e) - s.cheapest[out]
+        s.spare[courier] = max(s.spare[courier], saved)
 
 
-@compiled
+@compiled(in_place=True)
 def take(b: Blocks, s: PlanState, order: int) -> None:
     """Leave an order that some courier holds."""
     pair = s.chosen[order]
@@ -107,11 +129,10 @@ def take(b: Blocks, s: PlanState, order: int) -> None:
             break
     for load in range(b.load.shape[0]):
         s.used[load, j] -= b.load[load, pair]
-    s.clock[0] += 1
-    s.touched[j] = s.clock[0]
+    touch(b, s, j)
 
 
-@compiled
+@compiled(in_place=True)
 def value_of(b: Blocks, s: PlanState) -> int:
     """Composed value of the plan, without the constant."""
     total = 0
@@ -122,7 +143,7 @@ def value_of(b: Blocks, s: PlanState) -> int:
     return total
 
 
-@compiled
+@compiled(in_place=True)
 def build(b: Blocks, s: PlanState, pairs: NDArray[np.int64]) -> None:
     """Take over pairs in their order as far as they fit, then insert what is left, cheapest first.
 
@@ -139,6 +160,8 @@ def build(b: Blocks, s: PlanState, pairs: NDArray[np.int64]) -> None:
         for k in range(b.order_ptr[i], b.order_ptr[i + 1]):
             e = b.order_pair[k]
             j = b.courier[e]
+            if b.alone[e] >= best:
+                break
             priced = price_with(b, s, j, e, -1)
             if priced < HUGE and b.cost[e] + priced - s.paid[j] < best:
                 best, best_pair = b.cost[e] + priced - s.paid[j], e
@@ -146,18 +169,14 @@ def build(b: Blocks, s: PlanState, pairs: NDArray[np.int64]) -> None:
             put(b, s, best_pair)
 
 
-@compiled
-def improve(b: Blocks, s: PlanState, cheapest: NDArray[np.int64], first: int, last: int) -> int:
+@compiled(in_place=True)
+def improve(b: Blocks, s: PlanState, first: int, last: int) -> int:
     """Make the best move of each order in [first, last) once; return how many moves were made.
 
     Moves of order i: leave it; give it to another courier j; give it to j and eject an order of j,
     which is left, goes to a third courier or takes i's old place (swap). An order is looked at
-    again only when one of its couriers has changed.
-
-    Parameters
-    ----------
-    cheapest
-        (n,) least that serving or leaving an order can cost: prunes ejections.
+    again only when one of its couriers has changed. No courier charges less for a pair than for the
+    pair alone, which rules most moves out.
     """
     moves = 0
     for i in range(first, last):
@@ -185,11 +204,13 @@ def improve(b: Blocks, s: PlanState, cheapest: NDArray[np.int64], first: int, la
             j = b.courier[e]
             if j == home:
                 continue
-            priced = price_with(b, s, j, e, -1)
-            if priced < HUGE:
-                change = without + b.cost[e] + priced - s.paid[j]
-                if change < best:
-                    best, move, ejected = change, e, -1
+            least = without + b.alone[e]
+            if least < best:
+                priced = price_with(b, s, j, e, -1)
+                if priced < HUGE and without + b.cost[e] + priced - s.paid[j] < best:
+                    best, move, ejected = without + b.cost[e] + priced - s.paid[j], e, -1
+            if least - s.spare[j] >= best:
+                continue
             for q in range(s.orders[j]):
                 out = s.held[j, q]
                 e2 = s.chosen[out]
@@ -197,13 +218,15 @@ def improve(b: Blocks, s: PlanState, cheapest: NDArray[np.int64], first: int, la
                 if priced >= HUGE:
                     continue
                 change = without + b.cost[e] - b.cost[e2] + priced - s.paid[j]
-                if change + cheapest[out] >= best:
+                if change + s.cheapest[out] >= best:
                     continue
                 if change + b.leave[out] < best:
                     best, move, ejected, third = change + b.leave[out], e, out, -1
                 for k3 in range(b.order_ptr[out], b.order_ptr[out + 1]):
                     e3 = b.order_pair[k3]
                     j3 = b.courier[e3]
+                    if change + b.alone[e3] >= best:
+                        break
                     if j3 == j:
                         continue
                     if j3 == home:

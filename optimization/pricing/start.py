@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.pricing.ascent import flow_prices
+from optimization.network.flow import NetworkFlow
 from optimization.pricing.blocks import Blocks
 from optimization.scalar import ScalarProblem
-from optimization.solvers.flow import flow_columns
-
-ROUNDS = 60
 
 
 def start_prices(scalar: ScalarProblem, b: Blocks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -38,14 +33,16 @@ def start_prices(scalar: ScalarProblem, b: Blocks) -> tuple[NDArray[np.int64], N
         jj = courier.astype(np.int32)
         zero = np.zeros_like(each)
         marginal = marginal + price.rise(jj, rank * each, each) - price.rise(jj, zero, each)
-    cost = np.zeros(problem.n_columns, np.int64)
-    cost[b.column] = b.alone
-    slots = np.zeros(scalar.marginal.size, np.int64)
-    slots[problem.slot_ptr[courier] + rank] = marginal
-    columns = flow_columns(replace(scalar, column_cost=cost, marginal=slots, work=(), bounds=()))
-    place = np.full(problem.n_columns, -1, np.int64)
-    place[b.column] = np.arange(b.column.size)
-    pairs_used = place[columns]
-    chosen = np.full(problem.n_orders, -1, np.int64)
-    chosen[b.order[pairs_used]] = pairs_used
-    return flow_prices(b, b.alone, marginal, chosen, ROUNDS), pairs_used
+    flow = NetworkFlow(
+        b.order[b.order_pair].astype(np.int32),
+        b.courier[b.order_pair].astype(np.int32),
+        pair=b.alone[b.order_pair],
+        marginal=marginal,
+        leave=b.leave,
+        slots=b.most,
+        room=b.most,
+    )
+    flow.solve()
+    best = b.leave.copy()
+    np.minimum.at(best, b.order, b.alone + flow.courier_price[b.courier])
+    return best, b.order_pair[flow.chosen]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
-from optimization.pricing.compiled import compiled
 
 HUGE = 2**61
 """Stands for impossible; no sum of costs reaches it."""
@@ -48,7 +48,7 @@ def desk_of(b: Blocks) -> Desk:
     )
 
 
-@compiled
+@compiled(in_place=True)
 def load_price(b: Blocks, load: int, courier: int, amount: int) -> int:
     """Price an amount of a load at a courier."""
     low, high = b.piece_ptr[load, courier], b.piece_ptr[load, courier + 1]
@@ -66,7 +66,7 @@ def load_price(b: Blocks, load: int, courier: int, amount: int) -> int:
     return b.base[low] + b.slope[low] * (amount - b.knot[low])  # type: ignore[no-any-return]
 
 
-@compiled
+@compiled(in_place=True)
 def search(
     b: Blocks,
     desk: Desk,
@@ -156,7 +156,7 @@ def search(
     return found, True
 
 
-@compiled
+@compiled(in_place=True)
 def _open(
     b: Blocks,
     desk: Desk,
@@ -176,12 +176,21 @@ def _open(
         desk.now[load] = load_price(b, load, courier, desk.used[depth, load])
     begin = 0 if depth == 0 else desk.place[depth - 1] + 1
     end = b.ptr[courier + 1] - b.ptr[courier] if depth == 0 else desk.n_open[depth - 1]
+    above = 0
+    if depth > 0:
+        # What every set that goes on from here is worth at least, its next order's rise apart.
+        above = desk.value[depth] + desk.dearer[depth - 1, 1]
+        for q in range(2, min(most - depth, end - begin) + 1):
+            above += min(0, desk.rise[depth - 1, begin + q - 2] + desk.dearer[depth - 1, q])
     count = 0
     for k in range(begin, end):
         if depth == 0:
             e = b.ptr[courier] + k
             r = b.alone[e] - price[b.order[e]]
         else:
+            # Rises are sorted one order up and only grow: nothing further on can pay either.
+            if above + desk.rise[depth - 1, k] > threshold:
+                break
             e = desk.open_pair[depth - 1, k]
             r = b.cost[e] - price[b.order[e]] + step
             fits = True
@@ -200,9 +209,9 @@ def _open(
             if desk.value[depth] + r > threshold:
                 continue
             if not keep_all:
-                if count == 0 or r < desk.rise[depth, 0]:
-                    desk.rise[depth, 0], desk.open_pair[depth, 0] = r, e
-                    count = 1
+                threshold = desk.value[depth] + r - 1
+                desk.rise[depth, 0], desk.open_pair[depth, 0] = r, e
+                count = 1
                 continue
         for load in range(n_loads):
             desk.least[load] = min(desk.least[load], b.load[load, e])
@@ -235,6 +244,45 @@ def _open(
     return count
 
 
+@compiled(in_place=True)
+def set_value(
+    b: Blocks, courier: int, price: NDArray[np.int64], sets: NDArray[np.int64], size: int
+) -> int:
+    """Value the first `size` pairs of the courier's row of `sets` at these prices."""
+    total = b.slots[b.slot_ptr[courier] + size]
+    for k in range(size):
+        e = sets[courier, k]
+        total += b.cost[e] - price[b.order[e]]
+    for load in range(b.load.shape[0]):
+        amount = 0
+        for k in range(size):
+            amount += b.load[load, sets[courier, k]]
+        total += load_price(b, load, courier, amount)
+    return total  # type: ignore[no-any-return]
+
+
+@compiled(in_place=True)
+def best_set(
+    b: Blocks,
+    desk: Desk,
+    courier: int,
+    price: NDArray[np.int64],
+    budget: int,
+    sets: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    values: NDArray[np.int64],
+) -> bool:
+    """Replace a courier's set, row `courier`, by its best one; False where the budget was spent.
+
+    The set it has is tried first: at prices near those it was made for it is often best again.
+    """
+    j = courier
+    values[j] = set_value(b, j, price, sets, sizes[j])
+    if values[j] >= 0:
+        sizes[j], values[j] = 0, 0
+    return search(b, desk, j, price, values[j] - 1, False, budget, sets, sizes, values, j)[1]
+
+
 @compiled
 def floor_of(b: Blocks, courier: int, price: NDArray[np.int64]) -> int:
     """Bound every set of a courier from below: its cheapest pairs, each as if alone."""
@@ -264,7 +312,8 @@ def evaluate(
     Parameters
     ----------
     sets, sizes, values, cover
-        Filled with each courier's best set (m rows) and how often each order is in one.
+        Filled with each courier's best set (m rows) and how often each order is in one. Their
+        previous content is where each search starts.
     """
     total = 0
     for i in range(price.size):
@@ -274,8 +323,7 @@ def evaluate(
     desk = desk_of(b)
     budget = max(20_000, 1_000_000 // max(1, n_couriers))
     for j in range(n_couriers):
-        sizes[j], values[j] = 0, 0
-        _, complete = search(b, desk, j, price, -1, False, budget, sets, sizes, values, j)
+        complete = best_set(b, desk, j, price, budget, sets, sizes, values)
         total += values[j] if complete else floor_of(b, j, price)
         for q in range(sizes[j]):
             cover[b.order[sets[j, q]]] += 1

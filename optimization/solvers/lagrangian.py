@@ -29,6 +29,9 @@ FIRST_ROWS = 8000
 CLIMB_SHARE = 0.6
 """Share of the time for moving prices; the core gets the rest."""
 
+OFFERS = 20
+"""Plans made from the couriers' sets while the prices move: a better one also aims the steps."""
+
 HALVINGS = 12
 CHUNK = 2000
 """Orders looked at between two looks at the clock."""
@@ -111,8 +114,6 @@ class _Search:
         wide = max(1, min(int(b.most.max(initial=0)), int(np.diff(b.ptr).max(initial=0))))
         self.sets = np.zeros((m, wide), np.int64)
         self.sizes, self.values = np.zeros(m, np.int64), np.zeros(m, np.int64)
-        self.cheapest = b.leave.copy()
-        np.minimum.at(self.cheapest, b.order, b.alone)
         self.plan, self.target = np.zeros(0, np.int64), int(b.leave.sum())
         self.taken = 0
         if known is not None:
@@ -129,7 +130,7 @@ class _Search:
         # One order's typical price: how far above the bound a plan may aim.
         served = self.price < b.leave
         reach = 0.02 * max(1.0, float(np.abs(self.price[served]).sum()))
-        every = max(1, steps // 6)
+        every = max(1, steps // OFFERS)
         # Few steps between looks at the clock where a step is long.
         chunk = max(1, min(10, 200_000 // max(1, b.column.size)))
         while self.taken < steps and self.bound < self.target and not until.expired:
@@ -153,7 +154,7 @@ class _Search:
                 continue
             text += f"; core of {core.size.size} sets"
             whole = core.reach >= self.target - self.bound - 1
-            answer = pool.run(core.model, self.deadline)
+            answer = pool.run(core.model, self.deadline, "highs")
             if answer is None:
                 return f"{text}, stopped"
             self._learn(core, answer)
@@ -235,4 +236,4 @@ class _Search:
             for first in range(0, n, CHUNK):
                 if self.deadline.expired:
                     return
-                moved += improve(self.b, state, self.cheapest, first, min(n, first + CHUNK))
+                moved += improve(self.b, state, first, min(n, first + CHUNK))

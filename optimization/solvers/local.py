@@ -77,15 +77,13 @@ def _pairs(
     b = blocks_of(scalar)
     state = empty_state(b)
     build(b, state, np.flatnonzero(np.isin(b.column, columns)))
-    cheapest = b.leave.copy()
-    np.minimum.at(cheapest, b.order, b.alone)
     n, moved = state.chosen.size, 1
     while moved and deadline.remaining() > 0.0:
         moved = 0
         for first in range(0, n, CHUNK):
             if deadline.remaining() <= 0.0:
                 break
-            moved += improve(b, state, cheapest, first, min(n, first + CHUNK))
+            moved += improve(b, state, first, min(n, first + CHUNK))
     return b.column[state.chosen[state.chosen >= 0]]
 
 

@@ -7,8 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiler_present
 from optimization.errors import SolverError
-from optimization.network.compile import available
 from optimization.network.ready import warm_up
 from optimization.scalar import ScalarProblem
 from optimization.solution import Solution, StopReason
@@ -24,7 +24,7 @@ class NetworkSolver:
 
     def can_solve(self, scalar: ScalarProblem) -> bool:
         """Whether numba is there and the problem is a flow as it stands."""
-        return available() and recognise(scalar).kind is Kind.FLOW
+        return compiler_present() and recognise(scalar).kind is Kind.FLOW
 
     def solve(
         self, scalar: ScalarProblem, deadline: Deadline, incumbent: Solution | None = None

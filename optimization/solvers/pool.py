@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,10 +95,13 @@ class WorkerPool:
         thread.start()
         return thread
 
-    def run(self, model: MilpModel, deadline: Deadline) -> MilpAnswer | None:
+    def run(
+        self, model: MilpModel, deadline: Deadline, engine: Literal["cbc", "highs"] = "cbc"
+    ) -> MilpAnswer | None:
         """Solve, or return None when the deadline passes first.
 
-        A worker still starting at the deadline goes on starting and serves the next call.
+        A worker still starting at the deadline goes on starting and serves the next call. CBC for
+        problems of single pairs, HiGHS for those of sets.
 
         Raises
         ------
@@ -109,15 +112,18 @@ class WorkerPool:
             self._callers += 1
         try:
             worker = None if deadline.expired else self._take(deadline)
-            return None if worker is None else self._ask(worker, model, deadline)
+            return None if worker is None else self._ask(worker, model, deadline, engine)
         finally:
             with self._lock:
                 self._callers -= 1
 
-    def _ask(self, worker: _Worker, model: MilpModel, deadline: Deadline) -> MilpAnswer | None:
+    def _ask(
+        self, worker: _Worker, model: MilpModel, deadline: Deadline, engine: str
+    ) -> MilpAnswer | None:
         # The engine is asked to stop a little early, so that its incumbent still gets back.
         left = deadline.remaining()
-        request: dict[str, NDArray[Any]] = {"limit_s": np.array(max(0.001, 0.9 * left - 0.01))}
+        limit = np.array(max(0.001, 0.9 * left - 0.01))
+        request: dict[str, NDArray[Any]] = {"limit_s": limit, "engine": np.array(engine)}
         request |= {field.name: getattr(model, field.name) for field in fields(MilpModel)}
         timer = None
         if math.isfinite(left):

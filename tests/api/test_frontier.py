@@ -19,6 +19,18 @@ def test_points_run_from_the_most_efficient_to_the_fairest(
     assert spread == sorted(spread, reverse=True)
 
 
+def test_method_and_fairness_are_options(client: TestClient, small_raw: dict[str, Any]) -> None:
+    options = {"method": "exact", "points": 9, "fairness": {"notion": "orders"}}
+    body = {"snapshot": small_raw, "options": options}
+    report = client.post("/frontier", json=body).json()
+    assert report["method"] == "exact" or "cannot be had" in report["note"]
+    assert report["points"][0]["spread_removed"] == 0.0
+    hours = {"snapshot": small_raw, "options": {"fairness": {"notion": "hours"}}}
+    assert client.post("/frontier", json=hours).json()["fairness_unit"] == "h²/h"
+    plan = client.post("/assign", json=hours).json()
+    assert "hours of work" in plan["objectives"]["fairness_notion"]
+
+
 def test_too_few_points_are_refused(client: TestClient, small_raw: dict[str, Any]) -> None:
     answer = client.post("/frontier", json={"snapshot": small_raw, "options": {"points": 2}})
     assert answer.status_code == 422

@@ -11,7 +11,7 @@ from dispatch.config import CandidateRules
 from dispatch.domain import Snapshot
 from dispatch.errors import PlanCheckError
 from dispatch.pipeline import Dispatcher
-from dispatch.result import Held, Offer, Plan, Route
+from dispatch.result import Considered, Held, Offer, Plan, Route
 from dispatch.travel import GreatCircleTravel
 
 RULES = CandidateRules()
@@ -59,7 +59,7 @@ FAULTS: dict[str, tuple[Callable[[Plan], Plan], str]] = {
     ),
     "an order is invented": (lambda p: with_offer(p, "o1", order_ids=("o9",)), "not in the snap"),
     "an order is held and offered": (
-        lambda p: replace(p, held=(Held("o1", "why not"),)),
+        lambda p: replace(p, held=(Held("o1", "why not", 1.0, 2.0, Considered()),)),
         "appears 2 times",
     ),
     "a locked order is called free": (lambda p: replace(p, locked=()), "locked by a pending"),

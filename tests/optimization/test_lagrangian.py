@@ -141,7 +141,7 @@ def test_a_false_proof_of_the_core_is_caught(crowded, monkeypatch):
     from optimization.solvers.cbc import MilpAnswer, Outcome
 
     class Liar:
-        def run(self, model, deadline):  # noqa: ARG002
+        def run(self, model, deadline, engine):  # noqa: ARG002
             return MilpAnswer(Outcome.OPTIMAL, np.zeros(model.cost.size), -1e13, -1e13)
 
     with pytest.raises(SolverError, match="the core claims"):

@@ -149,7 +149,7 @@ def test_a_command_line_never_waits_for_the_compiler(paper):
 
 
 def test_without_numba_or_tools_answers(paper, monkeypatch):
-    monkeypatch.setattr("optimization.network.ready.available", lambda: False)
+    monkeypatch.setattr("optimization.network.ready.compiler_present", lambda: False)
     assert warm_up() == float("inf")
     assert solve(paper, Weights({"acceptance": 1.0})).engine == "or-tools:min-cost-flow"
 

@@ -4,11 +4,14 @@ import pytest
 from optimization import (
     AssignmentProblem,
     ProblemError,
+    Weights,
     acceptance_term,
     convex_spread,
     delivery_time_term,
     fairness_measures,
+    hold_term,
     linear_term,
+    solve,
 )
 
 
@@ -94,3 +97,33 @@ def test_fairness_measures_by_hand():
 def test_equal_rates_are_perfectly_fair(rates):
     found = fairness_measures(rates)
     assert (found.spread_sd, found.range, found.gini, found.jain) == (0.0, 0.0, 0.0, 1.0)
+
+
+def test_an_order_is_held_exactly_where_its_price_undercuts_its_column() -> None:
+    """Two orders, one courier with two places. Columns cost 5 and 9; holding costs 7 each.
+
+    The first is served (5 < 7), the second is held (7 < 9): 5 + 7 = 12. At leave 1000 both must be
+    served: 14, though holding is priced.
+    """
+
+    def problem(leave: list[int]) -> AssignmentProblem:
+        return AssignmentProblem.from_pairs(
+            [0, 1],
+            [0, 0],
+            order_size=[1, 1],
+            max_orders=[2],
+            max_size=[9],
+            leave=leave,
+            terms=(
+                linear_term("time", "s", 1000, [5.0, 9.0], [2]),
+                hold_term([7.0, 7.0], [2], [0, 1]),
+            ),
+        )
+
+    both = Weights({"time": 1.0, "hold": 1.0})
+    free, forced = solve(problem([0, 0]), both), solve(problem([1000, 1000]), both)
+    assert free.columns.tolist() == [0]
+    assert free.objective / free.scale == 12.0
+    assert problem([0, 0]).coverage(free.columns) == 0
+    assert forced.columns.tolist() == [0, 1]
+    assert forced.objective / forced.scale == 14.0

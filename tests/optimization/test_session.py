@@ -17,6 +17,7 @@ from optimization import (
     Weights,
     scalarize,
 )
+from optimization.scalar import dominance_of
 from optimization.solvers.flow import flow_columns
 
 WEIGHTS = Weights({"cost": 1.0, "spread": 0.5})
@@ -69,8 +70,9 @@ def test_cancelling_and_inserting_restore_the_optimum_of_a_cold_solve():
 
 
 def test_rescored_columns_give_the_optimum_of_a_cold_solve():
-    rng = np.random.default_rng(2)
-    for spread in (1.0, 50.0):
+    """And leaving stays dear enough, whether or not the costs outgrow the headroom."""
+    rng, seen = np.random.default_rng(2), []
+    for spread in (1.0, 3.0, 50.0):
         problem = _problem(rng)
         session = SolverSession(problem, WEIGHTS)
         scalar = scalarize(problem, WEIGHTS)
@@ -82,6 +84,11 @@ def test_rescored_columns_give_the_optimum_of_a_cold_solve():
             session.reprice(some, new)
             solution = session.solution()
             assert (solution.coverage, solution.objective) == _cold(problem, session.present, cost)
+            needed = dominance_of(problem, cost, scalar.marginal)
+            assert session._scalar.dominance >= needed
+            seen.append(session._scalar.dominance > 4 * scalar.dominance)
+    assert any(seen)
+    assert not all(seen)
 
 
 def test_a_courier_who_logs_off_loses_his_orders_and_may_come_back(paper):

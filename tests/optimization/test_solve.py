@@ -244,7 +244,7 @@ def test_a_worker_ends_with_its_caller_even_while_solving(hard):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert read_frame(worker.stdout) is not None
         request = {field.name: getattr(model, field.name) for field in fields(model)}
-        write_frame(worker.stdin, {**request, "limit_s": np.array(60.0)})
+        write_frame(worker.stdin, {**request, "limit_s": np.array(60.0), "engine": np.array("cbc")})
         time.sleep(0.2)
         assert worker.poll() is None
         worker.stdin.close()

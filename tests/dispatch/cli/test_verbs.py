@@ -68,6 +68,36 @@ def test_frontier_as_json_is_the_same_as_the_points_written(
     assert spread == pd.read_csv(out)["fairness_spread"].tolist()
 
 
+def test_an_exact_frontier_keeps_its_pieces_and_says_what_fairness_costs(
+    run: Any, model: Path, small_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "alone.toml").write_text("[candidates]\nmax_new_orders = 1\n")
+    common = ("frontier", small_file, "-m", model, "-c", tmp_path / "alone.toml")
+    exact = ("--method", "exact", "--resume", tmp_path / "pieces")
+    first, again = run(*common, *exact), run(*common, *exact)
+    assert first.exit_code == again.exit_code == 0
+    assert first.stdout == again.stdout
+    assert any((tmp_path / "pieces").iterdir())
+    assert "less acceptance buys" in first.stdout
+    report = json.loads(run(*common, *exact, "--json").stdout)
+    assert report["method"] == "exact"
+    assert report["complete"]
+    assert report["hypervolume_gap"] == 0.0
+
+
+def test_a_notion_of_fairness_is_named_with_its_numbers(
+    run: Any, model: Path, small_file: Path
+) -> None:
+    done = run("assign", small_file, "-m", model, "--fairness", "hours<=0.9", "--json")
+    assert done.exit_code == 0
+    objectives = json.loads(done.stdout)["objectives"]
+    assert objectives["fairness_unit"] == "h²/h"
+    assert "hours of work" in objectives["fairness_notion"]
+    assert "at most 0.9 h/h" in objectives["fairness_notion"]
+    frontier = run("frontier", small_file, "-m", model, "--fairness", "earnings", "--points", 3)
+    assert "money²/h" in frontier.stdout
+
+
 def test_frontier_cut_short_by_its_deadline_says_so(
     run: Any, model: Path, small_file: Path
 ) -> None:

@@ -1,0 +1,38 @@
+"""HiGHS through scipy on a model of arrays; runs inside the worker process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from optimization.solvers.cbc import MilpAnswer, Outcome
+from optimization.solvers.model import MilpModel
+
+OPTIMAL, STOPPED, INFEASIBLE = 0, 1, 2
+"""`status` of scipy's result."""
+
+
+def solve_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
+    """Minimise with no optimality gap allowed.
+
+    On set partitioning two to four times as fast as CBC, on problems of single pairs slower.
+    """
+    from scipy.optimize import Bounds, LinearConstraint, milp
+    from scipy.sparse import csr_array
+
+    shape = model.row_lower.size, model.cost.size
+    limit = {"time_limit": limit_s} if np.isfinite(limit_s) else {}
+    rows = csr_array((model.row_coef, model.row_var, model.row_ptr), shape=shape)
+    found = milp(
+        model.cost,
+        integrality=model.integer.astype(np.int64),
+        bounds=Bounds(0.0, model.upper),
+        constraints=LinearConstraint(rows, model.row_lower, model.row_upper),
+        options={"mip_rel_gap": 0.0, **limit},  # type: ignore[arg-type]
+    )
+    if found.status == INFEASIBLE:
+        return MilpAnswer(Outcome.INFEASIBLE, np.zeros(0), np.inf, -np.inf)
+    bound = -np.inf if found.mip_dual_bound is None else float(found.mip_dual_bound)
+    if found.x is None or found.status not in (OPTIMAL, STOPPED):
+        return MilpAnswer(Outcome.NOTHING, np.zeros(0), np.inf, bound)
+    outcome = Outcome.OPTIMAL if found.status == OPTIMAL else Outcome.FEASIBLE
+    return MilpAnswer(outcome, np.asarray(found.x), float(found.fun), bound)
