@@ -60,7 +60,7 @@ def evenness(rate: Floats) -> Evenness:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Account:
+class Books:
     """The ledger at a moment, one courier per row; shape (m,).
 
     `orders` are those accepted, `earnings` are paid at the door, `busy_s` counts time with a stop
@@ -133,9 +133,9 @@ class Ledger:
             acceptances=self._acceptances[row],
         )
 
-    def account(self, now_s: float) -> Account:
+    def account(self, now_s: float) -> Books:
         """Read the books at a moment."""
-        return Account(
+        return Books(
             courier_ids=self.courier_ids,
             orders=np.array(self._orders, dtype=np.int64),
             earnings=np.array([float(amount) for amount in self._earnings]),

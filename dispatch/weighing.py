@@ -9,7 +9,7 @@ from optimization import Weights
 
 EFFICIENCY = ("acceptance", "delivery_time", "lateness")
 PER_SECOND = {"acceptance": 1.0, "delivery_time": 60.0, "lateness": 60.0, "fairness": 1.0}
-"""Display units in one unit of the optimizer's term; its times are in seconds."""
+"""Display units in one unit of the optimizer's term, 1 where not named; its times are seconds."""
 
 
 def display_weights(config: DispatchConfig, point: ByWeights | None = None) -> dict[str, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dispatch.domain import Courier, Snapshot
-from dispatch.fairness import Account
+from dispatch.fairness import Books
 from dispatch.simulation.behaviour import Behaviour, Draws
 from dispatch.simulation.day import Day, moment
 from dispatch.simulation.events import Event, Kind, Rank
@@ -40,7 +40,7 @@ class DayLog:
 
     day: Day
     events: tuple[Event, ...]
-    account: Account
+    account: Books
     timings: tuple[Timing, ...]
 
 

@@ -161,7 +161,7 @@ POLICIES: dict[str, PolicyRules] = {
         ),
         PolicyRules(
             name="bias",
-            bias_step=0.02,
+            bias_step=0.0005,
             dispatch=replace(_PATIENT, objective=replace(_PATIENT.objective, fairness=0.0)),
         ),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dispatch.domain import Courier
-from dispatch.fairness import Account
+from dispatch.fairness import Books
 from dispatch.simulation.behaviour import Answer, Question
 from dispatch.simulation.day import Day
 from dispatch.simulation.logit import LogitBehaviour
@@ -71,7 +71,7 @@ class TwinGap:
     acceptance_choosy: float
 
 
-def twin_gap(accounts: Sequence[Account]) -> TwinGap:
+def twin_gap(accounts: Sequence[Books]) -> TwinGap:
     """Measure the gap between twins over one or more days."""
     agreeable, choosy = (_totals(accounts, sign) for sign in (AGREEABLE, CHOOSY))
     orders, earnings, busy, online, offers, accepted = range(6)
@@ -90,7 +90,7 @@ def twin_gap(accounts: Sequence[Account]) -> TwinGap:
     )
 
 
-def _totals(accounts: Sequence[Account], sign: str) -> Floats:
+def _totals(accounts: Sequence[Books], sign: str) -> Floats:
     """Orders, earnings, busy and online seconds, offers, acceptances of one kind of twin, (6,)."""
     total = np.zeros(6)
     for account in accounts:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dispatch.fairness import Account
+from dispatch.fairness import Books
 from dispatch.simulation import AlwaysAccept, Draws, Environment, Policy
 from dispatch.simulation.logit import LogitBehaviour
 from dispatch.simulation.twins import TwinBehaviour, twin_day, twin_gap
@@ -49,7 +49,7 @@ def test_who_would_accept_as_the_choosy_twin_accepts_as_the_agreeable(
 
 def test_the_gap_is_of_totals_over_hours_as_a_share_of_the_mean() -> None:
     """Agreeable: 6 an hour busy over 2 h; choosy: 4 over 1 h; the gap is 2 of 5."""
-    account = Account(
+    account = Books(
         courier_ids=("a+", "a-"),
         orders=np.array([3, 1]),
         earnings=np.array([12.0, 4.0]),
