@@ -51,6 +51,8 @@ benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/acceptance.py planted
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/acceptance.py
+	$(BIN)/python benchmarks/day_fairness.py curves
+	$(BIN)/python benchmarks/day_fairness.py tax
 
 serve: $(MODEL)/manifest.json ## POST /assign on http://127.0.0.1:8000
 	$(BIN)/dispatch serve --model $(MODEL)

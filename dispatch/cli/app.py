@@ -9,13 +9,18 @@ import typer
 from dispatch.cli import model as model_verbs
 from dispatch.cli.options import (
     SAMPLE_SEED,
+    SOURCE_HELP,
+    AcceptanceRate,
     ConfigFile,
+    CouriersFile,
     DeadlineMs,
     JsonFlag,
     LenientFlag,
     ModelDir,
+    ReportFile,
     Seed,
     SnapshotPath,
+    SourceText,
 )
 from dispatch.cli.outcome import EXIT_CODES, guarded
 
@@ -182,6 +187,75 @@ def convert(
 ) -> None:
     """Turn a minute of a public instance into a snapshot."""
     import_module("dispatch.cli.samples").convert(layout, folder, out, at, waiting_minutes)
+
+
+@app.command()
+@guarded
+def simulate(
+    source: SourceText,
+    policy: Annotated[
+        str, typer.Option("--policy", "-p", help="A policy by name, or its TOML.")
+    ] = "default",
+    couriers: CouriersFile = None,
+    acceptance: AcceptanceRate = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run.")] = None,
+    report: ReportFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Live through a day with a policy: rolling horizon, couriers who answer."""
+    import_module("dispatch.cli.simulating").simulate(
+        source,
+        policy=policy,
+        couriers=couriers,
+        acceptance=acceptance,
+        seed=seed,
+        out=out,
+        report=report,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@guarded
+def compare(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCE_HELP)],
+    policies: Annotated[
+        list[str],
+        typer.Option("--policy", "-p", help="Policies by name or TOML; others less the first."),
+    ],
+    couriers: CouriersFile = None,
+    acceptance: AcceptanceRate = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=1000, help="Of each source; a synthetic day each.")
+    ] = 5,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of all runs.")] = None,
+    report: ReportFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Compare policies on the same days, couriers and seeds."""
+    import_module("dispatch.cli.simulating").compare_policies(
+        sources,
+        policies=policies,
+        couriers=couriers,
+        acceptance=acceptance,
+        seeds=seeds,
+        out=out,
+        report=report,
+        as_json=as_json,
+    )
+
+
+@app.command()
+@guarded
+def replay(
+    folder: Annotated[Path, typer.Argument(help="A run, from simulate --out.")],
+    other: Annotated[
+        Path | None, typer.Argument(help="Compare with this run; without: run it again.")
+    ] = None,
+) -> None:
+    """Run a run again, or compare two runs: the first event and every metric that differ."""
+    import_module("dispatch.cli.simulating").replay(folder, other)
 
 
 @app.command()

@@ -12,10 +12,12 @@ UNATTAINABLE = 4
 BAD_MODEL = 5
 TOO_LATE = 6
 DRIFTED = 7
+DIFFERENT = 8
 EXIT_CODES = (
     f"0 done, 1 unexpected, 2 usage, {INVALID_INPUT} invalid input, "
     f"{UNATTAINABLE} bound out of reach, {BAD_MODEL} model refused, "
-    f"{TOO_LATE} nothing within the bound in time, {DRIFTED} drift alarm"
+    f"{TOO_LATE} nothing within the bound in time, {DRIFTED} drift alarm, "
+    f"{DIFFERENT} a run that differs"
 )
 
 P = ParamSpec("P")

@@ -4,6 +4,7 @@ Orders exist for the policy from their placement on, couriers from log-on to log
 is snapshots, and all it can do is offer, hold and send idle couriers somewhere.
 """
 
+import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,8 @@ from dispatch.simulation.policy import Policy
 from dispatch.simulation.reposition import Stay
 from dispatch.simulation.state import Fate, show_courier
 from dispatch.simulation.world import Progress, World
+
+_TICK_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Environment:
         self._desk = OfferDesk(self._world, behaviour, draws)
         self._timings: list[Timing] = []
         self._epochs: set[float] = set()
+        self._decided_s = -math.inf
         self._next_s = policy.when.first(self._world.now_s)
         self._plan_epoch(self._next_s)
 
@@ -113,9 +117,12 @@ class Environment:
         )
 
     def _hear(self, kind: Kind) -> None:
-        at_s = self._policy.when.after(kind, self._world.now_s)
+        now_s = self._world.now_s
+        if now_s == self._decided_s:  # what comes of a decision is for a later one
+            now_s += _TICK_S
+        at_s = self._policy.when.after(kind, now_s)
         if at_s is not None:
-            self._plan_epoch(max(at_s, self._world.now_s))
+            self._plan_epoch(max(at_s, now_s))
 
     def _plan_epoch(self, at_s: float) -> None:
         if at_s not in self._epochs:
@@ -124,6 +131,7 @@ class Environment:
 
     def _epoch(self, at_s: float) -> None:
         self._epochs.discard(at_s)
+        self._decided_s = at_s
         if self._world.over:
             return
         if at_s == self._next_s:

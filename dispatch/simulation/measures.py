@@ -19,6 +19,26 @@ from dispatch.tables import KIND_CODE, Floats, Points
 PENALTY_MIN = 90.0
 """What an undelivered order counts as click-to-door in the penalised excess, minutes."""
 
+HEADLINES = (
+    ("orders delivered", "orders.delivered", "{:,.0f}"),
+    ("undelivered", "orders.undelivered_share", "{:.2%}"),
+    ("click to door, mean min", "orders.click_to_door_min.mean", "{:.2f}"),
+    ("click to door, 90th percentile min", "orders.click_to_door_min.p90", "{:.2f}"),
+    ("excess over unavoidable, penalised, min", "orders.penalised_excess_min", "{:.2f}"),
+    ("ready to pickup, mean min", "orders.ready_to_pickup_min.mean", "{:.2f}"),
+    ("later than promised", "orders.late_share", "{:.2%}"),
+    ("offers per order", "offers.per_order", "{:.2f}"),
+    ("offers accepted", "offers.acceptance_rate", "{:.1%}"),
+    ("couriers online", "couriers.online", "{:,.0f}"),
+    ("time busy of time online", "couriers.busy_share", "{:.1%}"),
+    ("ridden, km", "couriers.ridden_km", "{:,.0f}"),
+    ("Gini of orders per hour online", "fairness.orders_per_online_h.gini", "{:.3f}"),
+    ("Gini of earnings per hour online", "fairness.earnings_per_online_h.gini", "{:.3f}"),
+    ("couriers with nothing", "fairness.orders_per_online_h.nothing", "{:,.0f}"),
+    ("decisions", "decisions.made", "{:,.0f}"),
+)
+"""The metrics shown first: label, path in `summarise`, and how to write it."""
+
 OFFER_ENDS = (Kind.ACCEPTED, Kind.REFUSED, Kind.IGNORED, Kind.VOID)
 
 

@@ -179,24 +179,13 @@ def load_policy(text: str) -> PolicyRules:
     """
     if text in POLICIES:
         return POLICIES[text]
-    try:
-        raw = tomllib.loads(Path(text).read_text())
-    except OSError as error:
-        known = ", ".join(POLICIES)
-        message = f"{(error.strerror or 'cannot be read').lower()}; expected TOML or one of {known}"
-        raise InvalidInputError("policy", [Problem(text, message)]) from None
-    except ValueError as error:
-        raise InvalidInputError("policy", [Problem(text, f"is not TOML: {error}")]) from None
+    raw = _toml(text, "policy", f"; expected TOML or one of {', '.join(POLICIES)}")
     return _checked(_POLICY, {"name": Path(text).stem, **raw}, "policy")
 
 
 @dataclass(frozen=True, slots=True)
 class CourierRules:
-    """How couriers behave: everybody accepts at once, or chooses by a logit.
-
-    `acceptance` moves the logit's intercept before the run so that the mean chance of the offers of
-    the same day, everybody accepting, is this; the intercept found is part of the run.
-    """
+    """How couriers behave: everybody accepts at once, or chooses by a logit."""
 
     __pydantic_config__ = STRICT
 
@@ -206,6 +195,17 @@ class CourierRules:
     def make(self) -> Behaviour:
         """Make the behaviour."""
         return AlwaysAccept() if self.kind == "accept" else self.logit
+
+
+def load_couriers(path: str) -> CourierRules:
+    """Read couriers from TOML: `kind`, and the law's parameters under `[logit]`.
+
+    Raises
+    ------
+    InvalidInputError
+        Unreadable TOML, unknown names and values out of range.
+    """
+    return _checked(_COURIERS, _toml(path, "couriers"), "couriers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,18 @@ class RunSpec:
 
 _SOURCE = TypeAdapter(Source)
 _POLICY = TypeAdapter(PolicyRules)
+_COURIERS = TypeAdapter(CourierRules)
 _RUN = TypeAdapter(RunSpec)
+
+
+def _toml(path: str, what: str, otherwise: str = "") -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        message = (error.strerror or "cannot be read").lower() + otherwise
+    except ValueError as error:
+        message = f"is not TOML: {error}"
+    raise InvalidInputError(what, [Problem(path, message)])
 
 
 def _checked(adapter: TypeAdapter[T], raw: object, what: str) -> T:

@@ -27,7 +27,6 @@ class Fate(Enum):
     WAITING = "waiting"
     OFFERED = "offered"
     ACCEPTED = "accepted"
-    DELIVERED = "delivered"
     CANCELLED = "cancelled"
 
 
@@ -71,6 +70,11 @@ class OfferState:
         )
 
 
+def same_visit(a: TimedStop, b: TimedStop) -> bool:
+    """Whether two pickups are made in one visit."""
+    return a.kind is b.kind is StopKind.PICKUP and (a.arrive_s, a.place) == (b.arrive_s, b.place)
+
+
 @dataclass(slots=True)
 class CourierState:
     """A courier while logged on.
@@ -104,6 +108,8 @@ class CourierState:
     def split(self, now_s: float) -> tuple[list[TimedStop], list[TimedStop]]:
         """Return the stops that are made or ridden to, and those that may still be moved."""
         begun = sum(stop.arrive_s - stop.ride_s < now_s - _SAME_S for stop in self.stops)
+        while 0 < begun < len(self.stops) and same_visit(*self.stops[begun - 1 : begun + 1]):
+            begun += 1
         return self.stops[:begun], self.stops[begun:]
 
     def holds(self, stop: TimedStop) -> bool:
@@ -128,11 +134,11 @@ def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...
     for k, stop in enumerate(stops):
         place, ready_s = stop.place, stop.order.ready_at.timestamp()
         if rules.one_visit_per_place and stop.kind is StopKind.PICKUP:
-            if k and _same_visit(stops[k - 1], stop):
+            if k and same_visit(stops[k - 1], stop):
                 place = Handover(place.location)
             else:
                 ready_s = max(
-                    s.order.ready_at.timestamp() for s in stops[k:] if _same_visit(stop, s)
+                    s.order.ready_at.timestamp() for s in stops[k:] if same_visit(stop, s)
                 )
         pickup = stop.kind is StopKind.PICKUP
         shown.append(
@@ -145,10 +151,6 @@ def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...
             )
         )
     return tuple(shown)
-
-
-def _same_visit(a: TimedStop, b: TimedStop) -> bool:
-    return a.kind is b.kind is StopKind.PICKUP and (a.arrive_s, a.place) == (b.arrive_s, b.place)
 
 
 def show_courier(state: CourierState, now_s: float, rules: DayRules) -> tuple[Courier, int]:

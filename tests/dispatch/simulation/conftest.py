@@ -30,6 +30,7 @@ class Street:
     """Builds orders and shifts on a street; places are minutes of walking east of its start."""
 
     start = START
+    travel = TRAVEL
 
     def at(self, minute: float) -> datetime:
         return START + timedelta(minutes=minute)

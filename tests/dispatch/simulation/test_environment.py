@@ -6,15 +6,28 @@ from datetime import timedelta
 
 import pytest
 
+from dispatch import DispatchConfig, Dispatcher
+from dispatch.config import CandidateRules
+from dispatch.datasets import SyntheticCity, synthetic_day
+from dispatch.domain import Snapshot
+from dispatch.errors import InvalidInputError
 from dispatch.simulation import (
     AlwaysAccept,
     Commitment,
+    Constant,
     Day,
     DayLog,
+    Decision,
     Environment,
+    Every,
     Kind,
     Policy,
+    RollingHorizon,
 )
+from dispatch.simulation.logit import LogitBehaviour
+from dispatch.simulation.rolling import commit
+from dispatch.snapshot import Intake
+from dispatch.validate import validate
 
 
 def minutes(log: DayLog, kind: Kind) -> dict[str, float]:
@@ -50,8 +63,6 @@ def test_told_at_once_or_as_late_as_is_safe_the_doors_are_reached_at_the_same_ti
 
 def test_no_policy_sees_ahead(rolling: Callable[..., Policy]) -> None:
     """Changing everything after a moment changes nothing that happened before it."""
-    from dispatch.datasets import SyntheticCity, synthetic_day
-
     day = synthetic_day(SyntheticCity(seed=3, orders_per_day=120, n_couriers=15))
     cut = day.start_at + timedelta(hours=14)
     other = replace(
@@ -75,3 +86,81 @@ def test_no_policy_sees_ahead(rolling: Callable[..., Policy]) -> None:
     assert len(before[0]) > 100
     assert list(map(repr, before[0])) == list(map(repr, before[1]))
     assert len(logs[0].events) != len(logs[1].events)
+
+
+class Watching(RollingHorizon):
+    """A rolling horizon that checks every snapshot and remembers what its plans promised."""
+
+    promised: dict[tuple[str, str], float]
+
+    def decide(self, snapshot: Snapshot, next_epoch_s: float) -> Decision:
+        validate(snapshot)
+        plan = self.dispatcher.assign(Intake(snapshot))
+        for route in plan.routes:
+            for stop in route.stops:
+                if not stop.accepted:
+                    self.promised[stop.order_id, stop.kind.value] = stop.at.timestamp()
+        return commit(plan, snapshot, next_epoch_s, self.commitment)
+
+
+def watching(day: Day, *, late: bool) -> Watching:
+    config = DispatchConfig(candidates=CandidateRules(shift_covers=day.rules.shift_covers))
+    policy = Watching(Dispatcher(Constant(), config, day.travel), Commitment(late=late))
+    policy.promised = {}
+    return policy
+
+
+SMALL = SyntheticCity(seed=4, orders_per_day=60, n_couriers=12)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_everybody_accepting_couriers_are_at_every_stop_when_the_last_plan_said(
+    late: bool,
+) -> None:
+    """What snapshots show of couriers is exact: riding, waiting, on board, done at the door."""
+    day = synthetic_day(SMALL, 1)
+    policy = watching(day, late=late)
+    log = Environment(day, Policy(policy, Every(120)), AlwaysAccept()).run()
+    moved = {Kind.PICKED_UP: "pickup", Kind.DELIVERED: "dropoff"}
+    happened = {(e.order_id, moved[e.kind]): e.at_s for e in log.events if e.kind in moved}
+    assert len(happened) > 80
+    wrong = {k: (policy.promised[k] - s) for k, s in happened.items()}
+    assert max(map(abs, wrong.values())) < 0.01
+
+
+def test_every_snapshot_is_sound_with_couriers_who_choose_and_leave() -> None:
+    day = synthetic_day(SMALL, 2)
+    policy = watching(day, late=True)
+    behaviour = LogitBehaviour(intercept=0.5, patience_s=1800)
+    log = Environment(day, Policy(policy, Every(300)), behaviour).run()
+    kinds = {e.kind for e in log.events}
+    assert {Kind.REFUSED, Kind.IGNORED, Kind.ACCEPTED, Kind.DROPPED_OUT} <= kinds
+
+
+def test_the_same_offer_gets_the_same_answer_under_two_policies() -> None:
+    """Common random numbers: who accepts a near-certain offer does so whatever was asked before."""
+    day = synthetic_day(SMALL, 2)
+    law = LogitBehaviour(
+        inbound_per_min=0, outbound_per_min=0, wait_per_min=0, shift_end=0, intercept=0.5
+    )
+    answers: list[dict[tuple[str, str], Kind]] = []
+    for late in (False, True):
+        policy = Policy(watching(day, late=late), Every(300))
+        log = Environment(day, policy, law, seed=5).run()
+        ends = (Kind.ACCEPTED, Kind.REFUSED, Kind.IGNORED)
+        answers.append({(e.order_id, e.courier_id): e.kind for e in log.events if e.kind in ends})
+    shared = answers[0].keys() & answers[1].keys()
+    assert len(shared) > 15
+    assert len({answers[0][pair] for pair in shared}) == 3
+    assert all(answers[0][pair] == answers[1][pair] for pair in shared)
+
+
+def test_a_day_refuses_what_makes_no_sense(tiny_day: Day) -> None:
+    twice = replace(tiny_day.orders[0], placed_at=tiny_day.start_at - timedelta(minutes=1))
+    shift = tiny_day.shifts[0]
+    endless = replace(shift, courier=replace(shift.courier, shift_end=None))
+    with pytest.raises(InvalidInputError) as caught:
+        replace(tiny_day, orders=(*tiny_day.orders, twice), shifts=(*tiny_day.shifts, endless))
+    said = str(caught.value)
+    for part in ("used by more than one order", "before the day's", "more than one shift", "end"):
+        assert part in said
