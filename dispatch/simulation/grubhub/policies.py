@@ -33,7 +33,7 @@ CONFIG = DispatchConfig(
     ),
     bundles=BundleRules(
         enabled=True,
-        mates_per_order=6,
+        mates_per_order=5,
         couriers_per_pair=4,
         couriers_per_triple=3,
         orders_per_courier=6,
