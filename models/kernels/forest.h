@@ -7,7 +7,7 @@
  *
  * Slots are planes of 512 bits, one bit a row. Slot 0 is all zeros, slot 1 all ones; then one plane
  * for each cut of each feature (set where the row goes right), one for each set of categories, and
- * behind them the results of the multiplexers of the eight trees at hand.
+ * behind them the results of the multiplexers of the tree at hand.
  *
  * All indices were checked by the caller; nothing here reads the arrays before that.
  */
@@ -16,14 +16,15 @@
 
 #include <stdint.h>
 
-enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32, COUNT = 0x7FFFFFFF };
+enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32 };
+enum { COUNT = 0x7FFFFFFF }; /* the part of an entry of `cells` that counts */
 
 typedef struct {
     float low;          /* the grid cell of x is (x - low) * per_unit, held within the grid */
     float per_unit;
     int32_t feature;    /* column of the feature matrix */
     int32_t n_cuts;
-    int32_t first_cut;  /* into cuts */
+    int32_t first_cut;  /* into cuts; infinity follows the last cut of a scale */
     int32_t first_cell; /* into cells, which end with the number of all cuts */
     int32_t last_cell;
     int32_t nan_code;
@@ -46,7 +47,7 @@ typedef struct {
     const int32_t *set_first; /* of each set of categories, into set_plane */
     const int32_t *set_plane; /* planes of cuts at which membership changes */
     const uint32_t *ops;      /* (selector, where 0, where 1) of each multiplexer: bytes to the slot */
-    const int32_t *op_first;  /* of each eight trees, into ops */
+    const int32_t *op_first;  /* of each tree, into ops */
     const uint16_t *out;      /* slots of the bits of the leaf number, lowest first, 8 a tree */
     const int32_t *leaf_first;
     const int32_t *leaf_count;

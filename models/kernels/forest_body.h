@@ -32,7 +32,9 @@ typedef struct {
     Word part[PARTS];
 } __attribute__((aligned(64))) Plane;
 
-enum { TREES_AT_ONCE = 8, WALKED = 16, FIRST_PLANE = 2, STEP = BLOCK + 16 };
+enum { TREES_AT_ONCE = 8, WALKED = 16, FIRST_PLANE = 2 };
+/* Between columns of floats: a power of two would put them all into the same few places of the cache. */
+enum { STEP = BLOCK + 16 };
 
 static const double ZERO = (double)1e-35f; /* LightGBM takes |x| up to this float as zero */
 
@@ -74,7 +76,7 @@ static inline void put_code(const Scale *s, int32_t code, uint8_t *out) {
         out[c * BLOCK] = byte_of(code, c);
 }
 
-/* Columns of a row-major matrix (m, n) as floats, `BLOCK` apart. */
+/* Columns of a row-major matrix (m, n) as floats, `STEP` apart. */
 static void narrow(const double *x, int64_t m, int64_t n, float *out) {
     int64_t r = 0;
 #if defined(__AVX2__)

@@ -52,7 +52,8 @@ class Scales:
     table
         One row a scale, dtype `SCALE`, by feature.
     cuts, cells
-        Thresholds of all scales, and the grids that shorten the search (`_grid`).
+        Thresholds of all scales, each followed by infinity, and the grids that shorten the search
+        (`_grid`).
     scale_of
         Of each split (s,), its scale.
     plane
