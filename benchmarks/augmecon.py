@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import tempfile
 import time
@@ -155,16 +157,25 @@ def peer(problem: AssignmentProblem, python: Path, grid: int, limit_s: float) ->
         script = Path(__file__).with_name("augmecon_peer.py").resolve()
         command = [str(python), str(script), str(path), str(grid)]
         began = time.perf_counter()
+        # A session of its own, so that its worker processes end with it.
+        ran = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            ran = subprocess.run(
-                command, cwd=folder, capture_output=True, text=True, timeout=limit_s, check=False
-            )
+            output, errors = ran.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
+            os.killpg(ran.pid, signal.SIGKILL)
+            ran.communicate()
             return f"nothing in {limit_s:g} wall s (it reports at the end only)"
         took = time.perf_counter() - began
     if ran.returncode:
-        return f"failed after {took:.0f} wall s: {ran.stderr.strip().splitlines()[-1]}"
-    told = json.loads(ran.stdout.splitlines()[-1])
+        return f"failed after {took:.0f} wall s: {errors.strip().splitlines()[-1]}"
+    told = json.loads(output.splitlines()[-1])
     return f"{told['points']} points, {told['models']} models, {took:.1f} wall s"
 
 

@@ -49,10 +49,11 @@ def exact_frontier(
 
     The structure chooses the way. A flow (single pairs whose size caps cannot bind) has two phases
     (Ulungu and Teghem, Foundations of Computing and Decision Sciences 20, 1995): the supported
-    points by dichotomy on the weight; then, between each two of them, the others by falling limits
-    on the other term, each the optimum of a branch and bound whose flows restart warm. Anything
-    else, which should be small, is solved by one integer program per gap (`zoned`). Widest gaps
-    first, so that a limit leaves the least open. All plans have the best coverage.
+    points by dichotomy on the weight; then, between each two of them, the others: by falling limits
+    on the other term, each the optimum of a branch and bound on counts, where it depends on counts
+    alone; by one tree that branches on pairs where it does not. Anything else, which should be
+    small, is solved by one integer program per gap (`zoned`). Widest gaps first, so that a limit
+    leaves the least open. All plans have the best coverage.
 
     Parameters
     ----------
