@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-s", type=float, default=15.0, help="with room for all")
     parser.add_argument("--tight-most-s", type=float, default=3.0, help="without")
+    parser.add_argument("--roomy", action="store_true", help="only with room for all")
     parser.add_argument("--sweep", action="store_true", help="21 weights instead of one")
     parser.add_argument("--plot", type=Path, help="draw the growth of the roomy instances there")
     arguments = parser.parse_args()
@@ -170,7 +171,7 @@ def main() -> None:
     names = {tight: list(ENGINES) for tight in (False, True)}
     limit_s = {False: arguments.most_s, True: arguments.tight_most_s}
     for size in arguments.sizes:
-        for tight in (False, True):
+        for tight in (False,) if arguments.roomy else (False, True):
             row = measure(size, arguments.seed, tight, names[tight], limit_s[tight])
             for name, point in row.items() if not tight else ():
                 seen[name].append(point)
