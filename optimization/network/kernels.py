@@ -91,6 +91,17 @@ def give(graph: Graph, state: State, courier: int, order: int) -> None:
 
 
 @compiled(in_place=True)
+def ending(graph: Graph, prices: Prices, state: State, courier: int, distance: int) -> int:
+    """Length of a path that ends at a courier: on a unit it owes, on its next one, or FAR."""
+    units = state.units[courier]
+    if units > state.held[courier]:
+        return distance
+    if units >= prices.room[courier]:
+        return FAR
+    return distance - state.price[courier] + prices.marginal[graph.slot_ptr[courier] + units]  # type: ignore[no-any-return]
+
+
+@compiled(in_place=True)
 def enter(graph: Graph, prices: Prices, state: State, scratch: Scratch, order: int) -> None:
     """Bring one order into the flow at least cost."""
     distance, through, done = scratch.distance, scratch.through, scratch.done
@@ -106,12 +117,9 @@ def enter(graph: Graph, prices: Prices, state: State, scratch: Scratch, order: i
             through[j] = e
             touched[n_touched] = j
             n_touched += 1
-            if state.units[j] > state.held[j]:
-                best, end_courier = d, j
-            elif state.units[j] < prices.room[j]:
-                t = d - state.price[j] + prices.marginal[graph.slot_ptr[j] + state.units[j]]
-                if t < best:
-                    best, end_courier = t, j
+            t = ending(graph, prices, state, j, d)
+            if t < best:
+                best, end_courier = t, j
     for s in range(n_touched):
         if distance[touched[s]] < best:
             size = push(scratch, size, distance[touched[s]], touched[s])
@@ -138,16 +146,11 @@ def enter(graph: Graph, prices: Prices, state: State, scratch: Scratch, order: i
                         n_touched += 1
                     distance[j] = d
                     through[j] = e
-                    if state.units[j] > state.held[j]:
-                        best, end_courier = d, j
-                    else:
-                        if state.units[j] < prices.room[j]:
-                            slot = graph.slot_ptr[j] + state.units[j]
-                            t = d - state.price[j] + prices.marginal[slot]
-                            if t < best:
-                                best, end_courier = t, j
-                        if d < best:
-                            size = push(scratch, size, d, j)
+                    t = ending(graph, prices, state, j, d)
+                    if t < best:
+                        best, end_courier = t, j
+                    if d < best:
+                        size = push(scratch, size, d, j)
     # Walk the path back: everyone on it moves to the courier that found him.
     out = end_order
     if end_courier >= 0:

@@ -26,10 +26,11 @@ CLOSE = 5e-4
 """Gap, against the absolute costs of the chosen columns, that is not worth the exact core."""
 CORE_S = 0.5
 """Seconds the mixed-integer engine may take where no deadline comes first."""
-ASCENTS = ((400, 1.0), (150, 0.3), (150, 0.3))
-"""Rounds and first step of each price ascent; a search for better packings follows each."""
-CANDIDATES_PER_ORDER = 12
-"""Columns of least slack, per order, that the local search inserts."""
+ASCENTS = ((400, 1.0, 6), (150, 0.3, 6), (150, 0.3, 12))
+"""Rounds and first step of each price ascent, and how many columns of least slack, per order, the
+search for better packings after it inserts."""
+CANDIDATES_IF_LEFT = 12
+"""The same while more orders are left than must be: coverage comes first."""
 PASSES = 2
 FIRST_CANDIDATES_PER_ORDER = 4
 """The same before there are prices, when what is cheap says little."""
@@ -247,7 +248,7 @@ def _price(search: _Search, deadline: Deadline, close: float) -> int:
     count = np.maximum((mine < n).sum(axis=1), 1)
     price[mine] = (columns.cost[search.chosen] / count)[:, None]
     start, made = price[:n], 0
-    for rounds, step in ASCENTS:
+    for rounds, step, per_order in ASCENTS:
         prices = ascend(columns, start, search.cap, search.target, rounds, deadline, step=step)
         if search.prices is None or prices.bound > search.prices.bound:
             search.prices = prices
@@ -255,7 +256,9 @@ def _price(search: _Search, deadline: Deadline, close: float) -> int:
         if deadline.expired:
             break
         ranking = np.argsort(search.prices.slack, kind="stable")
-        near = ranking[: CANDIDATES_PER_ORDER * n]
+        if search.left > search.least_left:
+            per_order = max(per_order, CANDIDATES_IF_LEFT)
+        near = ranking[: per_order * n]
         found = improve(columns, greedy(columns, ranking), near, PASSES, deadline)
         search.offer(found)
         if search.chosen is not found:
