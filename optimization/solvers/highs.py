@@ -19,6 +19,10 @@ def solve_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
+    if not model.cost.size:
+        held = bool(((model.row_lower <= 0.0) & (model.row_upper >= 0.0)).all())
+        outcome = Outcome.OPTIMAL if held else Outcome.INFEASIBLE
+        return MilpAnswer(outcome, np.zeros(0), 0.0, 0.0)
     shape = model.row_lower.size, model.cost.size
     limit = {"time_limit": limit_s} if np.isfinite(limit_s) else {}
     rows = csr_array((model.row_coef, model.row_var, model.row_ptr), shape=shape)
