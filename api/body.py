@@ -90,7 +90,8 @@ def parse_body(
         problems.append(Problem("snapshot", "required field is missing"))
     else:
         try:
-            intake = parse_snapshot(members["snapshot"], options.mode)
+            # cutting the body up has walked the snapshot already
+            intake = parse_snapshot(members["snapshot"], options.mode, unrepeated=True)
         except InvalidInputError as error:
             problems += prefixed("snapshot", error.problems)
     if intake is None or problems:

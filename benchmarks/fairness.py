@@ -36,7 +36,7 @@ from optimization.notions import NOTIONS
 from optimization.scalar import ScalarProblem
 from optimization.solvers import SOLVERS
 from optimization.solvers.base import Solver
-from optimization.solvers.flow import flow_columns
+from optimization.solvers.flow import FlowSolver
 from optimization.solvers.lagrangian import LagrangianSolver
 from optimization.solvers.local import LocalSolver
 from optimization.solvers.milp import MilpSolver
@@ -199,7 +199,7 @@ def size_caps(size: str, seed: int, cbc_s: float) -> None:
         max_size=rng.integers(4, 9, problem.n_couriers),
     )
     scalar = scalarize(problem, EFFICIENCY)
-    broken = verify(problem, flow_columns(scalar)).faults
+    broken = verify(problem, FlowSolver().columns(scalar)).faults
     print(
         f"{size} seed {seed}: size caps, {len(broken[0].ids) if broken else 0} broken by the flow"
     )

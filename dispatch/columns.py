@@ -157,6 +157,8 @@ def heading_off_deg(origin: Points, destination: Points, heading_deg: Floats) ->
 
     `heading_deg` is clockwise from north; NaN where it is, or where the courier is there already.
     """
+    if np.isnan(heading_deg).all():
+        return np.full(len(heading_deg), np.nan)  # nobody's is known: the rule, and no work
     lat, lat_to = np.radians(origin.lat), np.radians(destination.lat)
     east = np.radians(destination.lon - origin.lon)
     across = np.sin(east) * np.cos(lat_to)

@@ -48,18 +48,19 @@ class Intake:
     rejected_couriers: tuple[str, ...] = ()
 
 
-def parse_snapshot(text: str | bytes, mode: Mode = "strict") -> Intake:
+def parse_snapshot(text: str | bytes, mode: Mode = "strict", *, unrepeated: bool = False) -> Intake:
     """Read a snapshot from JSON text.
 
     Strict refuses the whole input when anything is wrong. Lenient sets aside the orders and
-    couriers with problems and names them; a problem of the snapshot itself still raises.
+    couriers with problems and names them; a problem of the snapshot itself still raises. The text
+    is not walked for fields given twice where that has been done (`unrepeated`).
 
     Raises
     ------
     InvalidInputError
         Listing every problem found.
     """
-    repeated = repeated_field(text)
+    repeated = None if unrepeated else repeated_field(text)
     if repeated is not None:
         raise InvalidInputError("snapshot", [repeated])
     try:

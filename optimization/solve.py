@@ -244,7 +244,7 @@ def _milp() -> MilpSolver:
     """Return the registered general engine, whose solve takes known bounds as well."""
     engine = SOLVERS["milp"]
     if not isinstance(engine, MilpSolver):
-        raise SolverError(f"expected the CBC engine under 'milp', got {engine.name}")
+        raise SolverError(f"expected a MilpSolver under 'milp', got {engine.name}")
     return engine
 
 

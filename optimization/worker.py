@@ -17,11 +17,8 @@ from numpy.typing import NDArray
 
 from optimization.errors import SolverError
 from optimization.frames import read_frame, write_frame
-from optimization.solvers.cbc import solve_with_cbc
-from optimization.solvers.highs import solve_with_highs
 from optimization.solvers.model import MilpModel
-
-ENGINES = {"cbc": solve_with_cbc, "highs": solve_with_highs}
+from optimization.solvers.programs import program_named
 
 
 def main() -> None:
@@ -40,9 +37,13 @@ def main() -> None:
         request = requests.get()
         model = MilpModel(**{field.name: request[field.name] for field in fields(MilpModel)})
         try:
-            answer = ENGINES[str(request["engine"])](model, float(request["limit_s"]))
+            answer = program_named(str(request["engine"]))(model, float(request["limit_s"]))
         except SolverError as error:
             write_frame(answers, {"error": np.array(str(error))})
+            continue
+        except Exception as error:  # an engine that somebody brought may raise anything
+            text = f"{type(error).__name__}: {error}"
+            write_frame(answers, {"error": np.array(text)})
             continue
         write_frame(
             answers,

@@ -46,7 +46,7 @@ def frontier_figure(report: FrontierReport) -> Figure:
     plot_frontier(report, right, "delivery_time_min")
     weights = ", ".join(f"{name} {value:g}" for name, value in report.efficiency_weights.items())
     figure.suptitle(
-        f"{len(report.points)} plans from efficient to fair (efficiency: {weights}); "
+        f"{len(report.points)} plans from efficient to fair (efficiency: {weights})\n"
         f"1 % less acceptance buys {report.spread_removed_for(0.01):.0%} less spread"
     )
     return figure

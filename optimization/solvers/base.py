@@ -71,7 +71,7 @@ class FlowEngine(ABC):
         started_s = time.monotonic()
         reason = recognise(scalar).reason
         if not self.can_solve(scalar):
-            raise SolverError(f"{self.name} cannot solve this: {reason}")
+            raise SolverError(f"{self.name} takes flows only: {reason}")
         best = best_of(scalar, incumbent)
         if deadline.expired and best is not None:
             return best

@@ -21,6 +21,10 @@ def solve_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import csr_array
 
+    if not model.cost.size:
+        held = bool(((model.row_lower <= 0.0) & (model.row_upper >= 0.0)).all())
+        outcome = Outcome.OPTIMAL if held else Outcome.INFEASIBLE
+        return MilpAnswer(outcome, np.zeros(0), 0.0, 0.0)
     shape = model.row_lower.size, model.cost.size
     timed = np.isfinite(limit_s)
     limit = {"time_limit": limit_s} if timed else {"node_limit": MOST_NODES}

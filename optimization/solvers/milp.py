@@ -28,12 +28,18 @@ class MilpSolver:
     ----------
     pool
         Where models run; a pool of this package's workers by default.
+    program
+        Which engine solves them: `cbc`, `highs`, or `module:function` of your own.
     """
 
-    name = "or-tools:cbc"
-
-    def __init__(self, pool: WorkerPool | None = None) -> None:
+    def __init__(self, pool: WorkerPool | None = None, program: str = "cbc") -> None:
         self.pool = pool or WorkerPool()
+        self.program = program
+
+    @property
+    def name(self) -> str:
+        """Who answers."""
+        return "or-tools:cbc" if self.program == "cbc" else self.program
 
     def can_solve(self, scalar: ScalarProblem) -> bool:  # noqa: ARG002 - it is general
         """Whether the engine models everything: always."""
@@ -73,12 +79,12 @@ class MilpSolver:
         if incumbent is not None and incumbent.coverage == model.least_coverage:
             best_coverage = model.least_coverage
         if best_coverage is None:
-            answer = self.pool.run(model.for_coverage(), deadline)
+            answer = self.pool.run(model.for_coverage(), deadline, self.program)
             if answer is None or answer.outcome is not Outcome.OPTIMAL:
                 best = _chosen(model, answer, self.name)
                 return self._stopped(scalar, best, incumbent, known, started_s)
             best_coverage = int(scalar.problem.leave.sum()) - round(-answer.objective)
-        answer = self.pool.run(model.for_terms(best_coverage), deadline)
+        answer = self.pool.run(model.for_terms(best_coverage), deadline, self.program)
         if answer is not None and answer.outcome is Outcome.INFEASIBLE:
             return _infeasible(self.name, scalar, best_coverage, started_s)
         floor = scalar.constant + scalar.dominance * best_coverage

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,9 +95,7 @@ class WorkerPool:
         thread.start()
         return thread
 
-    def run(
-        self, model: MilpModel, deadline: Deadline, engine: Literal["cbc", "highs"] = "cbc"
-    ) -> MilpAnswer | None:
+    def run(self, model: MilpModel, deadline: Deadline, engine: str = "cbc") -> MilpAnswer | None:
         """Solve, or return None when the deadline passes first.
 
         A worker still starting at the deadline goes on starting and serves the next call. CBC for

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from optimization import AssignmentProblem, Term, Weights, scalarize
-from optimization.solvers.flow import flow_columns
-from optimization.solvers.network import network_columns
+from optimization.solvers import FlowSolver, NetworkSolver
 
 MEASURES = {  # of sorted counts, all to be small
     "max": np.max,
@@ -88,7 +87,7 @@ def test_the_check_of_m_convexity_can_fail():
     assert not _is_m_convex({(2, 0), (0, 2)})
 
 
-@pytest.mark.parametrize("columns_of", [network_columns, flow_columns])
+@pytest.mark.parametrize("columns_of", [NetworkSolver().columns, FlowSolver().columns])
 def test_the_least_sum_of_squares_is_fairest_by_every_measure(columns_of):
     rng, several = np.random.default_rng(7), 0
     for case in range(400):

@@ -18,7 +18,7 @@ from optimization import (
     scalarize,
 )
 from optimization.scalar import dominance_of
-from optimization.solvers.flow import flow_columns
+from optimization.solvers.flow import FlowSolver
 
 WEIGHTS = Weights({"cost": 1.0, "spread": 0.5})
 
@@ -48,7 +48,7 @@ def _cold(problem, present, column_cost):
     gone = ~present[problem.column_order]
     cost = np.where(gone, 10**9, column_cost)
     scalar = replace(scalar, column_cost=cost, dominance=10**8)
-    columns = flow_columns(scalar)
+    columns = FlowSolver().columns(scalar)
     assert not gone[columns].any()
     return scalar.problem.coverage(columns), scalar.objective(columns)
 
