@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("city", nargs="?", default="2", help="folder: 2 is Medellin")
     parser.add_argument("--period-s", type=float, default=30.0)
-    parser.add_argument("--orders", type=int, help="only the first so many")
+    parser.add_argument(
+        "--hours", type=float, nargs=2, default=(0, 24), help="orders placed between these hours"
+    )
     parser.add_argument("--json", type=Path, help="keep every decision's time")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
@@ -44,8 +47,8 @@ def main() -> None:
     if data is None or not (data / "colombia").is_dir():
         sys.exit("skipped: data not present, get it from github.com/sebastian-quintero/mdrp-sim")
     day = ColombianDay.read(data / "colombia" / args.city).day()
-    if args.orders:
-        day = replace(day, orders=day.orders[: args.orders])
+    low, high = (day.start_at + timedelta(hours=hour) for hour in args.hours)
+    day = replace(day, orders=tuple(o for o in day.orders if low <= o.placed_at < high))
     dispatcher = Dispatcher(Constant(), CONFIG, day.travel)
     policy = Policy(RollingHorizon(dispatcher, Commitment()), Every(args.period_s))
     log = Environment(day, policy, AlwaysAccept()).run()

@@ -11,10 +11,12 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from dispatch.config import load_config
 from dispatch.datasets import GrubhubInstance, public_data_dir
 from dispatch.simulation import AlwaysAccept, Day, Environment, Policy
 from dispatch.simulation.grubhub import GrubhubRun, check_run, measure, write_solution
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("days", nargs="+", help=f"instances, or {' or '.join(SETS)}")
     parser.add_argument("--policy", choices=POLICIES, default="ours")
     parser.add_argument("--period-s", type=float, help="60 for ours and 300 for others by default")
+    parser.add_argument("--config", type=Path, help="TOML for our policy instead of its default")
     parser.add_argument("--results", type=Path, help="folder of JSON files, one per instance")
     parser.add_argument("--solutions", type=Path, help="folder for the public solution files")
     args = parser.parse_args()
@@ -50,11 +53,14 @@ def main() -> None:
     if data is None or not (data / "grubhub").is_dir():
         sys.exit("skipped: data not present, get it from github.com/grubhub/mdrplib")
     make, period_s = POLICIES[args.policy]
+    label = args.policy
+    if args.config:
+        make, label = partial(rolling_horizon, config=load_config(args.config)), args.config.stem
     period_s = args.period_s or period_s
     names = [name for given in args.days for name in SETS.get(given, (given,))]
     rows = []
     for name in names:
-        kept = args.results and args.results / f"{args.policy}-{period_s:g}-{name}.json"
+        kept = args.results and args.results / f"{label}-{period_s:g}-{name}.json"
         if kept and kept.exists():
             row = json.loads(kept.read_text())
         else:
