@@ -156,7 +156,7 @@ def test_the_same_input_gives_the_same_packing():
 
 def test_without_a_deadline_a_large_core_is_solved_and_its_answer_is_the_same_again(solver):
     """What stops the engine then is work, not the clock."""
-    scalar = scalarize(packing(np.random.default_rng(1), n=60, m=30, k=700), WEIGHTS)
+    scalar = scalarize(packing(np.random.default_rng(2), n=120, m=200, k=4000), WEIGHTS)
     rough = PackingSolver(core_s=0.0).solve(scalar, NEVER)
     one, two = (solver.solve(scalar, NEVER) for _ in range(2))
     assert int(one.message.split("core of ")[1].split()[0]) > SMALL_CORE
