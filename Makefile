@@ -44,6 +44,7 @@ mlx: $(READY) ## the MLX backend and its Metal kernels, compiled with g++ and ru
 benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/optimization_engines.py
 	$(BIN)/python benchmarks/one_assignment.py
+	$(BIN)/python benchmarks/deadlines.py
 	$(BIN)/python benchmarks/frontier.py
 	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/bundles.py
