@@ -116,7 +116,9 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
                     message=structure.reason,
                 )
         if deadline.expired or (structure.kind is Kind.FLOW and not in_time):
-            return _anytime(scalar, bound_value, deadline, "too little time for more", started_s)
+            return _anytime(
+                scalar, bound_value, deadline, "the deadline leaves no time for more", started_s
+            )
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
         known = _anytime(scalar, bound_value, deadline, "the deadline came first", started_s)
