@@ -39,6 +39,7 @@ from dispatch.simulation.compare import mean_interval
 from dispatch.simulation.grubhub import GrubhubRun, measure
 from dispatch.simulation.grubhub.policies import PERIOD_S, SINGLE_ORDERS
 from dispatch.simulation.logit import Listening, LogitBehaviour, tuned
+from dispatch.simulation.scorers import LearntEffects
 from dispatch.tables import KINDS
 from models import PairColumns, train
 
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--acceptance", type=float, default=0.71)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--past-seeds", type=int, default=6)
+    parser.add_argument("--only", nargs="+", help="policies by name, the first to compare with")
     parser.add_argument("--json", type=Path, help="keep every day's measures")
     args = parser.parse_args()
     data = public_data_dir()
@@ -200,8 +202,8 @@ def main() -> None:
         f"mean acceptance set to {args.acceptance}; {len(test.orders)} orders; trained on "
         f"{len(log)} offers, {log['accepted'].mean():.2f} accepted"
     )
-    early = Commitment(margin_s=EARLY_S)
-    late = Commitment()
+    early, late = Commitment(margin_s=EARLY_S), Commitment()
+    mean = float(log["accepted"].mean())
 
     def rolling(
         model: Callable[[], AcceptanceScorer], commitment: Commitment, backups: int = 0
@@ -215,11 +217,19 @@ def main() -> None:
     policies = {
         "blind": rolling(Constant, late),
         "blind, told 3 min earlier": rolling(Constant, early),
+        "blind, told 1 min earlier": rolling(Constant, Commitment(margin_s=60.0)),
+        "blind, told 5 min earlier": rolling(Constant, Commitment(margin_s=300.0)),
+        "blind, told 3 min earlier, 2 backups": rolling(Constant, early, 2),
         "aware, told earlier": rolling(lambda: model, early),
         "aware, gentle, told earlier": rolling(lambda: Gentle(model, GENTLE), early),
         "aware, gentle, 2 backups": rolling(lambda: Gentle(model, GENTLE), early, 2),
+        "law and effects learnt in the day, gentle": rolling(
+            lambda: Gentle(LearntEffects(law, mean), GENTLE), early
+        ),
         "oracle, gentle, told earlier": rolling(lambda: SoftOracle(law), early),
+        "oracle, gentle, 2 backups": rolling(lambda: SoftOracle(law), early, 2),
     }
+    policies = {name: make for name, make in policies.items() if name in (args.only or policies)}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
     for seed in range(args.seeds):
         for name, make in policies.items():
