@@ -53,6 +53,9 @@ benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/honest_uplift.py
 	$(BIN)/python benchmarks/acceptance.py planted
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/grubhub_days.py development seed-0
+	$(BIN)/python benchmarks/refusal_study.py
+	$(BIN)/python benchmarks/city_day.py
 	$(BIN)/python benchmarks/acceptance.py
 	$(BIN)/python benchmarks/day_fairness.py curves
 	$(BIN)/python benchmarks/day_fairness.py tax

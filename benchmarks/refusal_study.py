@@ -287,22 +287,27 @@ def measured(log: DayLog, instance: GrubhubInstance) -> dict[str, float]:
 
 
 def report(found: dict[str, list[dict[str, float]]]) -> None:
-    """Print means, and paired differences from the first policy with bootstrap intervals."""
+    """Print means, and paired differences from the first two policies with bootstrap intervals."""
     rng = np.random.default_rng(0)
-    print("| policy | accepted | offers per order | undelivered % | CtD | excess | difference |")
-    print("|---|---|---|---|---|---|---|")
-    base = np.array([row["penalised_excess"] for row in next(iter(found.values()))])
-    for name, rows in found.items():
-        mean = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-        gap = np.array([row["penalised_excess"] for row in rows]) - base
-        low, high = mean_interval(gap, rng)
-        said = (
-            f"{gap.mean():+.2f} [{low:+.2f}, {high:+.2f}], {(gap < 0).sum()} of {len(gap)} better"
-        )
+    excess = {
+        name: np.array([day["penalised_excess"] for day in days]) for name, days in found.items()
+    }
+    bases = list(found)[:2]
+    heads = " | ".join(f"less {name}" for name in bases)
+    print(f"| policy | accepted | offers per order | undelivered % | CtD | excess | {heads} |")
+    print("|---" * (6 + len(bases)) + "|")
+    for name, days in found.items():
+        mean = {key: float(np.mean([day[key] for day in days])) for key in days[0]}
+        gaps = []
+        for base in bases:
+            gap = excess[name] - excess[base]
+            low, high = mean_interval(gap, rng)
+            said = f"{gap.mean():+.2f} [{low:+.2f}, {high:+.2f}], {(gap < 0).sum()} of {len(gap)}"
+            gaps.append("" if name == base else said)
         print(
             f"| {name} | {mean['acceptance']:.2f} | {mean['offers_per_order']:.2f} | "
             f"{mean['undelivered_percent']:.2f} | {mean['click_to_door']:.2f} | "
-            f"{mean['penalised_excess']:.2f} | {said if name != next(iter(found)) else ''} |"
+            f"{mean['penalised_excess']:.2f} | {' | '.join(gaps)} |"
         )
 
 
