@@ -83,7 +83,7 @@ def test_the_slow_exact_evaluator_and_the_kernels_give_the_same_plan_on_the_samp
     snapshot = load_sample_snapshot()
     fast, slow = (Dispatcher(each).assign(snapshot) for each in (trained, ByReference(trained)))
     assert fast.offers
-    assert fast.offers == slow.offers
+    assert [replace(offer, reasons=()) for offer in fast.offers] == list(slow.offers)
     assert fast.objectives.naive_acceptances == slow.objectives.naive_acceptances
 
 

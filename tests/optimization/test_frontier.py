@@ -77,7 +77,7 @@ def test_a_spent_deadline_returns_what_there_is_and_says_so(paper):
     frontier = sweep(paper, ACCEPTANCE, deadline=Deadline.after(0.0))
     assert not frontier.complete
     assert len(frontier.points) == 1
-    assert frontier.points[0].engine == "greedy"
+    assert frontier.points[0].engine in ("greedy", "local search")
 
 
 @pytest.mark.parametrize("bad", [{"points": 1}, {"against": "acceptance"}, {"against": "speed"}])
