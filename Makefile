@@ -46,6 +46,7 @@ mlx: $(READY) ## every test of the MLX backend and its Metal kernels, which g++ 
 benchmarks: $(READY) ## every figure of docs/benchmarks.md
 	$(BIN)/python benchmarks/optimization_engines.py
 	$(BIN)/python benchmarks/one_assignment.py
+	$(BIN)/python benchmarks/deadlines.py
 	$(BIN)/python benchmarks/frontier.py
 	$(BIN)/python benchmarks/fairness.py
 	$(BIN)/python benchmarks/bundles.py

@@ -94,9 +94,10 @@ def exact_frontier(
     axis, other = scalarize(problem, efficiency), problem.term(against)
     deadline = deadline or Deadline.after(None)
     structure = recognise(axis)
-    if structure.kind is not Kind.FLOW:
+    if structure.kind is not Kind.FLOW or other.work is not None:
         if not unsupported:
-            raise SolverError(f"supported points alone are for flows only: {structure.reason}")
+            reason = f"{against} prices work" if other.work is not None else structure.reason
+            raise SolverError(f"supported points alone are for flows only: {reason}")
         from optimization.programmed import programmed_frontier
 
         return programmed_frontier(

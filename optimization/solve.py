@@ -36,6 +36,9 @@ FLOW_S_PER_PAIR = 2e-6
 SET_UP_S_PER_PAIR = 1e-6
 """What local search and the program take before they look at the clock, likewise."""
 
+COLD_S = 5.0
+"""With less time than this, prices are only asked where their loops are compiled already."""
+
 PRICES_SHARE = 0.7
 """Of the time for prices on orders; the rest is for CBC where they prove nothing."""
 
@@ -113,11 +116,15 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
                     message=structure.reason,
                 )
         if deadline.expired or (structure.kind is Kind.FLOW and not in_time):
-            return _anytime(scalar, bound_value, deadline, "too little time for more", started_s)
+            return _anytime(
+                scalar, bound_value, deadline, "the deadline leaves no time for more", started_s
+            )
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
         known = _anytime(scalar, bound_value, deadline, "the deadline came first", started_s)
-        if scalar.problem.all_pairs and pairs >= MANY_PAIRS:
+        left_s = deadline.remaining()
+        sooner = scalar.problem.all_pairs and pairs >= MANY_PAIRS
+        if sooner and left_s > (2 * SET_UP_S_PER_PAIR * pairs if is_warm() else COLD_S):
             known = _by_prices(scalar, deadline, known)
             bound_value = max(bound_value, _bound_value(scalar, known))
         if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
@@ -136,10 +143,10 @@ def _anytime(
 ) -> Solution:
     """Answer with the greedy plan, improved as far as time allows, each under its own name."""
     local = SOLVERS["local"]
-    set_up_s = SET_UP_S_PER_PAIR * scalar.problem.n_columns
-    if is_warm() and local.can_solve(scalar) and set_up_s < deadline.remaining():
+    # Compiled, inserting pairs one by one is sooner done than greedy's rounds.
+    if is_warm() and local.can_solve(scalar) and scalar.problem.all_pairs:
         # Greedy leaves fewer orders than inserting them one by one now and then.
-        roomy = 3 * set_up_s < deadline.remaining()
+        roomy = 3 * SET_UP_S_PER_PAIR * scalar.problem.n_columns < deadline.remaining()
         start = SOLVERS["greedy"].solve(scalar, deadline) if roomy else None
         found = local.solve(scalar, deadline, start)
         bound = max(found.bound, bound_value - scalar.dominance * found.coverage)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -216,6 +217,14 @@ def stub_model() -> LogitStub:
 def make_stub_model() -> Callable[[Callable[[], None]], LogitStub]:
     """Build a stub that calls something (a sleep, a gate) before it answers."""
     return LogitStub
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in which nothing is compiled, whatever other tests have left behind."""
+    ladder = sys.modules["optimization.solve"]
+    for name in ("is_ready", "is_warm"):
+        monkeypatch.setattr(ladder, name, lambda: False)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,8 @@ CORE_PER_ORDER = 4
 """Columns of least slack, per order, given to the mixed-integer engine where not all can be."""
 SMALL_CORE = 200
 """A core so small that it is always solved, whatever the gap."""
+WITHIN_REACH = 0.02
+"""Gap beyond which the nodes that a core gets without a deadline are not worth their time."""
 START_S = 10.0
 """Seconds a small core may take, the start of the engine included."""
 LARGEST_CORE = 4000
@@ -168,7 +170,8 @@ class PackingSolver:
         late = deadline.expired
         note = f"{len(search.columns)} columns, {rounds} rounds of prices"
         core = search.in_question()
-        worthwhile = core.size <= SMALL_CORE or search.gap > self.close
+        reach = math.inf if math.isfinite(deadline.at_s) else WITHIN_REACH
+        worthwhile = core.size <= SMALL_CORE or self.close < search.gap < reach
         if search.gap > 0 and worthwhile and self.core_s > 0 and not late:
             told, late = self._core(search, core, deadline)
             note += told

@@ -76,6 +76,7 @@ def test_the_plan_and_its_explanation_name_the_changes(
     assert Plan.from_json(plan.to_json()) == plan
 
 
+@pytest.mark.usefixtures("cold")
 def test_without_an_unbounded_optimum_only_reasons_are_told(
     short: Snapshot, dispatcher: Dispatcher
 ) -> None:

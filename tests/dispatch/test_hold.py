@@ -138,6 +138,7 @@ def test_bundles_are_held_from_as_well(city: Snapshot, dispatcher: Dispatcher) -
     assert plan.solver.mode == "bundles"
 
 
+@pytest.mark.usefixtures("cold")
 def test_without_time_nothing_is_held(city: Snapshot, dispatcher: Dispatcher) -> None:
     plan = _holding(dispatcher, 0.0).assign(city, deadline=Deadline.after(0.0))
     assert plan.held == ()

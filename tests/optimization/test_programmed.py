@@ -15,6 +15,7 @@ from optimization import (
     represent,
     scalarize,
 )
+from optimization.work import Work
 
 EFFICIENCY = Weights({"a": 1.0, "b": 0.5})
 KINDS = [
@@ -42,6 +43,26 @@ def test_the_frontier_is_the_non_dominated_set_of_an_enumeration(kind, random_pr
         several += 1
         for i in range(len(found)):
             assert found.solution(i).proven
+
+
+def test_a_flow_against_work_that_adds_up_unevenly_is_no_flow(random_problem, image):
+    """The efficiency alone would be one, and no size or limit binds."""
+    rng, several = np.random.default_rng(5), 0
+    while several < 5:
+        drawn = random_problem(rng, work=True)
+        free = tuple(
+            Work.unlimited(w.name, w.unit, w.column, drawn.n_couriers) for w in drawn.works
+        )
+        problem = drawn.replace(works=free)
+        every = image(problem, scalarize(problem, Weights({"a": 1.0})), problem.term("d"))
+        if non_dominated(every).sum() < 3:
+            continue
+        found = exact_frontier(problem, Weights({"a": 1.0}), "d")
+        assert found.complete
+        assert found.values.tolist() == every[non_dominated(every)].tolist()
+        several += 1
+    with pytest.raises(SolverError, match="d prices work"):
+        exact_frontier(problem, Weights({"a": 1.0}), "d", unsupported=False)
 
 
 def test_three_terms_are_complete_too(random_problem, image):

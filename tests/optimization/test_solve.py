@@ -19,6 +19,7 @@ from optimization import (
     scalarize,
     solve,
     verify,
+    warm_up,
 )
 from optimization.frames import read_frame, write_frame
 from optimization.solvers import SOLVERS, GreedySolver, MilpSolver, PulpSolver, solver_named
@@ -154,6 +155,7 @@ def test_an_empty_problem_has_an_empty_optimum(paper):
         assert found.coverage == 4000
 
 
+@pytest.mark.usefixtures("cold")
 def test_without_time_the_greedy_plan_answers_under_its_name(paper, paper_with_sizes):
     for problem in (paper, paper_with_sizes):
         found = solve(problem, ACCEPTANCE, deadline=Deadline.after(0.0))
@@ -166,6 +168,32 @@ def test_without_time_the_greedy_plan_answers_under_its_name(paper, paper_with_s
         assert verify(problem, found.columns).ok
 
 
+def test_compiled_our_flow_answers_to_proof_even_late(paper):
+    """It takes a tenth of greedy's time, so nothing is gained by not asking it."""
+    warm_up()
+    late = solve(paper, ACCEPTANCE, deadline=Deadline.after(0.0))
+    assert late.proven
+    assert late.engine == "courier-dispatch:network-flow"
+    assert late.objective == solve(paper, ACCEPTANCE).objective
+
+
+def test_compiled_local_search_answers_where_the_program_has_no_time(random_problem, brute_force):
+    warm_up()
+    weights = Weights({"a": 1.0, "d": 1.0})
+    for seed in range(30):
+        problem = random_problem(np.random.default_rng(seed), work=True)
+        found, scalar = (
+            solve(problem, weights, deadline=Deadline.after(0.0)),
+            scalarize(problem, weights),
+        )
+        coverage, objective = brute_force(scalar)
+        least = objective + scalar.dominance * coverage
+        assert found.engine == "local search"
+        assert found.bound + scalar.dominance * found.coverage <= least
+        assert scalar.value(found.columns) >= least
+
+
+@pytest.mark.usefixtures("cold")
 def test_without_time_a_bound_is_unknown_rather_than_broken(paper_with_sizes):
     found = solve(
         paper_with_sizes, ACCEPTANCE, bounds={"acceptance": -2.39}, deadline=Deadline.after(0.0)

@@ -71,6 +71,7 @@ def test_without_timings_the_same_input_gives_the_same_bytes(
     assert "Milliseconds" not in screens[0]
 
 
+@pytest.mark.usefixtures("cold")
 def test_a_deadline_of_a_millisecond_is_answered_by_greedy_and_says_so(
     run: Any, model: Path, snapshot_file: Path
 ) -> None:
