@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from optimization import AssignmentProblem, Term, acceptance_term, convex_spread
-from optimization.network import warm_up
+from optimization import (
+    AssignmentProblem,
+    Term,
+    acceptance_term,
+    convex_spread,
+    network,
+    warm_up,
+)
 from optimization.scalar import ScalarProblem
 from optimization.work import NO_LIMIT, Work, WorkPrice
 
@@ -19,9 +25,14 @@ CHANCE = [0.9, 0.5, 0.8, 0.6, 0.7, 0.4, 0.3, 0.25]
 @pytest.fixture(autouse=True)
 def _one_shot() -> Iterator[None]:
     """Each test starts as a command line does: nothing compiled, so OR-Tools answers `solve`."""
-    warm_up.cache_clear()
+    _forget_what_is_compiled()
     yield
-    warm_up.cache_clear()
+    _forget_what_is_compiled()
+
+
+def _forget_what_is_compiled() -> None:
+    for ahead_of_time in (warm_up, network.warm_up):
+        ahead_of_time.cache_clear()
 
 
 @pytest.fixture
