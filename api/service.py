@@ -62,7 +62,9 @@ def _load(settings: Settings) -> Dispatcher:
     if settings.model_dir is None:
         raise FileNotFoundError("no model: set DISPATCH_MODEL_DIR to an artefact folder")
     config = DispatchConfig() if settings.config is None else load_config(settings.config)
-    dispatcher = Dispatcher(load(settings.model_dir, config.refused), config)
+    dispatcher = Dispatcher(
+        load(settings.model_dir, config.refused, config.scoring_backend), config
+    )
     # compiled loops first, so that the same engines answer from the first request on
     warm_up()
     # the first decision imports solvers and starts their workers: better now than on a request

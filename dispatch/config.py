@@ -29,6 +29,7 @@ def _not_lost_in_rounding(weight: float) -> float:
 
 FairnessName = Literal["orders", "hours", "earnings"]
 FrontierMethod = Literal["sweep", "exact"]
+ScoringName = Literal["native", "numba", "lightgbm", "mlx"]
 Weight = Annotated[float, Field(ge=0, le=1e6), AfterValidator(_not_lost_in_rounding)]
 
 
@@ -153,7 +154,8 @@ class DispatchConfig:
     plan's probabilities are those; 0 decides by the probability itself. A frontier is found by
     `frontier_points` weights (`frontier_method` sweep), or is every non-dominated plan there is
     (exact), as far as time allows. `refused` names raw columns and features, such as proxies of a
-    protected trait, that no model served here may use.
+    protected trait, that no model served here may use. `scoring_backend` names what scores
+    (`dispatch versions` lists what works here); the fastest that works by default.
     """
 
     __pydantic_config__ = STRICT
@@ -169,6 +171,7 @@ class DispatchConfig:
     frontier_method: FrontierMethod = "sweep"
     caution: Annotated[float, Field(ge=0, lt=1)] = 0.0
     refused: tuple[str, ...] = ()
+    scoring_backend: ScoringName | None = None
 
     @property
     def sha256(self) -> str:

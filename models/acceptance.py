@@ -36,7 +36,7 @@ from models.pairs import PairColumns
 from models.params import AcceptanceParams
 from models.reference import FeatureReference, describe
 from models.reliability import ReliabilityRow
-from models.scoring.fused import score_pairs
+from models.scoring.fused import pair_probabilities, score_pairs
 from models.selftest import choose_probe
 from models.specialists import choose_specialists, grow_specialists, out_of_fold
 
@@ -146,7 +146,10 @@ class AcceptanceModel:
             If called before `calibrate`.
         """
         self._need("calibration_")
-        return self.calibration_.apply(self._score(self.matrix(columns)))
+        matrix = self.matrix(columns)
+        if len(self.summed()) == 1:
+            return self.ensemble_.probabilities(matrix, self.calibration_)
+        return self.calibration_.apply(self._score(matrix))
 
     def predict_log(self, log: OffersLog) -> FloatArray:
         """Calibrated probability of every offer of a log (n,), each as its city would give it.
@@ -208,6 +211,9 @@ class AcceptanceModel:
         """
         self._need("calibration_")
         schema, prior = self.schema_, self.history_prior_
+        if len(self.summed()) == 1:
+            backend = self.ensemble_.backend
+            return pair_probabilities(backend, schema, prior, pairs, self.calibration_)
         scores = [score_pairs(trees.backend, schema, prior, pairs) for trees in self.summed()]
         return self.calibration_.apply(reduce(np.add, scores))
 
@@ -224,8 +230,8 @@ class AcceptanceModel:
         self._need("fold_calibrations_")
         if not 0 <= fold < len(self.fold_ensembles_):
             raise ValueError(f"expected fold in [0, {len(self.fold_ensembles_) - 1}], got {fold}")
-        scores = self.fold_ensembles_[fold].score(self.matrix(columns))
-        return self.fold_calibrations_[fold].apply(scores)
+        calibration = self.fold_calibrations_[fold]
+        return self.fold_ensembles_[fold].probabilities(self.matrix(columns), calibration)
 
     def matrix(self, columns: Columns) -> FloatArray:
         """Feature matrix (n, f) as the ensembles see it.

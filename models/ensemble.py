@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calibration import Calibration
 from models.errors import TrainingError
 from models.evaluation import split_by_time
 from models.features import FeatureSchema
 from models.forest import Forest
 from models.params import AcceptanceParams
-from models.scoring import ScoringBackend, get_backend
+from models.scoring import CalibratingBackend, ScoringBackend, get_backend
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -56,6 +57,12 @@ class Ensemble:
     def score(self, matrix: FloatArray) -> FloatArray:
         """Raw log-odds of shape (n,) for a float64 matrix of shape (n, f)."""
         return self.backend.score(matrix)
+
+    def probabilities(self, matrix: FloatArray, calibration: Calibration) -> FloatArray:
+        """Calibrated scores (n,) of a matrix (n, f), by the backend where it calibrates itself."""
+        if isinstance(self.backend, CalibratingBackend):
+            return self.backend.probabilities(matrix, calibration)
+        return calibration.apply(self.score(matrix))
 
     def contributions(self, matrix: FloatArray) -> FloatArray:
         """TreeSHAP contributions (n, f + 1), the base value last; each row adds up to its score.

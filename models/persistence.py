@@ -30,6 +30,7 @@ from models.log import LogSummary
 from models.params import AcceptanceParams
 from models.reference import FeatureReference
 from models.reliability import ReliabilityRow
+from models.scoring import backend_problem
 from models.selftest import pack_selftest, selftest_problems, unpack_selftest
 
 CALIBRATION: Final = "calibration.json"
@@ -93,22 +94,29 @@ def save(model: AcceptanceModel, folder: Path | str) -> None:
     write_artefact(Path(folder), facts, files)
 
 
-def load(folder: Path | str, refused: Collection[str] = ()) -> AcceptanceModel:
+def load(
+    folder: Path | str, refused: Collection[str] = (), backend: str | None = None
+) -> AcceptanceModel:
     """Read a saved model; LightGBM sees it only after every byte has been verified.
 
     `refused` names raw columns and features that this deployment does not allow; a name that is
-    neither is refused too, since a slip would refuse nothing.
+    neither is refused too, since a slip would refuse nothing. `backend` names what scores, one of
+    `models.scoring.BACKENDS`; the fastest that works here by default.
 
     Raises
     ------
+    ModelError
+        If the backend does not work here.
     ArtefactError
         Naming every mismatch at once: damaged, missing, extra or linked files, a manifest of
         another shape, another LightGBM major version, a refused feature schema, a failed self-test.
     """
+    if backend is not None and (problem := backend_problem(backend)):
+        raise ModelError("model not loaded", [problem])
     folder = Path(folder)
     facts, files = read_artefact(folder)
     try:
-        model, expected = _assemble(facts, files)
+        model, expected = _assemble(facts, files, backend)
     except ModelError as error:
         raise refusal(folder, error.problems) from error
     except (ValueError, TypeError) as error:
@@ -126,7 +134,7 @@ def load(folder: Path | str, refused: Collection[str] = ()) -> AcceptanceModel:
 
 
 def _assemble(
-    facts: Mapping[str, Any], files: Mapping[str, bytes]
+    facts: Mapping[str, Any], files: Mapping[str, bytes], backend: str | None
 ) -> tuple[AcceptanceModel, NDArray[np.float64]]:
     """Build the model, and return with it the scores that its self-test must give."""
     if facts.keys() != _KEYS:
@@ -159,7 +167,7 @@ def _assemble(
     model.reliability_ = _records(ReliabilityRow, facts["reliability"])
     model.slices_ = _records(ReliabilityRow, facts["slices"])
     _read_calibrations(model, json.loads(files[CALIBRATION]))
-    _read_ensembles(model, names, cities, files)
+    _read_ensembles(model, names, cities, files, backend)
     model.probe_, scores = unpack_selftest(files[SELFTEST], len(model.schema_.features), len(names))
     if facts["version"] != model.version:
         problems.append("the version is not that of the content")
@@ -180,7 +188,11 @@ def _read_calibrations(model: AcceptanceModel, data: Any) -> None:
 
 
 def _read_ensembles(
-    model: AcceptanceModel, names: list[str], cities: list[str], files: Mapping[str, bytes]
+    model: AcceptanceModel,
+    names: list[str],
+    cities: list[str],
+    files: Mapping[str, bytes],
+    backend: str | None,
 ) -> None:
     features = model.schema_.names
     read: list[Ensemble] = []
@@ -189,7 +201,7 @@ def _read_ensembles(
             forest = Forest.from_bytes(files[f"{name}.bin"], len(features))
         except ValueError as error:
             raise ValueError(f"{name}.bin: {error}") from error
-        read.append(Ensemble(forest, features, model.params.threads))
+        read.append(Ensemble(forest, features, model.params.threads, backend))
     first_city = 1 + model.params.n_folds + model.params.n_bags
     model.ensemble_ = read[0]
     model.fold_ensembles_ = tuple(read[1 : 1 + model.params.n_folds])

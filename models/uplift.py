@@ -18,7 +18,7 @@ from models.acceptance import AcceptanceModel
 from models.evaluation import REPLICATES, Metric
 from models.features import Columns
 from models.pairs import PairColumns
-from models.scoring.fused import score_pairs
+from models.scoring.fused import pair_probabilities
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -88,7 +88,7 @@ def fold_probabilities(model: AcceptanceModel, columns: Columns) -> FloatArray:
     """
     matrix = model.matrix(columns)  # once for all folds
     judges = zip(model.fold_ensembles_, model.fold_calibrations_, strict=True)
-    return np.stack([calibration.apply(trees.score(matrix)) for trees, calibration in judges])
+    return np.stack([trees.probabilities(matrix, calibration) for trees, calibration in judges])
 
 
 def fold_pair_probabilities(model: AcceptanceModel, pairs: PairColumns) -> FloatArray:
@@ -103,7 +103,7 @@ def fold_pair_probabilities(model: AcceptanceModel, pairs: PairColumns) -> Float
     judges = zip(model.fold_ensembles_, model.fold_calibrations_, strict=True)
     return np.stack(
         [
-            calibration.apply(score_pairs(trees.backend, schema, prior, pairs))
+            pair_probabilities(trees.backend, schema, prior, pairs, calibration)
             for trees, calibration in judges
         ]
     )

@@ -23,7 +23,9 @@ def load_dispatcher(model: Path, config: Path | None) -> Dispatcher:
     import models
 
     parameters = DispatchConfig() if config is None else load_config(config)
-    return Dispatcher(models.load(model, parameters.refused), parameters)
+    return Dispatcher(
+        models.load(model, parameters.refused, parameters.scoring_backend), parameters
+    )
 
 
 def read_offers_log(offers: Path, mapping: Path | None) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.kernels.ending import Ending
 from models.kernels.launch import Execute, Launch
 from models.kernels.masks import FloatArray, IntArray, MaskForest, Splits, ordered
 from models.kernels.templates import render_codes, render_masks, render_scores
@@ -79,7 +80,7 @@ class DeviceRunner:
             ranking={"columns": np.array(table, dtype=np.uint32), "cuts": ordered(cuts)},
             rules={"first": splits.first, "splits": splits.table},
             n_columns=len(table),
-            step=(1 << int(counts.max()).bit_length()) >> 1,
+            step=_half(int(counts.max())),
             code_type=splits.code_type,
         )
 
@@ -97,22 +98,45 @@ class DeviceRunner:
         self, loaded: LoadedSplits, matrix: FloatArray, shared: Sequence[tuple[Any, IntArray]]
     ) -> IntArray:
         """Return sums of leaf values (n,) for rows (n, f), n > 0, each with its masks' rows."""
+        return np.asarray(self._scores(loaded, matrix, shared, None))
+
+    def probabilities(
+        self,
+        loaded: LoadedSplits,
+        matrix: FloatArray,
+        shared: Sequence[tuple[Any, IntArray]],
+        ending: Ending,
+    ) -> FloatArray:
+        """Return what `ending` makes of the sums, (n,), in the same launch."""
+        return np.asarray(self._scores(loaded, matrix, shared, ending), dtype=np.float64)
+
+    def _scores(
+        self,
+        loaded: LoadedSplits,
+        matrix: FloatArray,
+        shared: Sequence[tuple[Any, IntArray]],
+        ending: Ending | None,
+    ) -> Any:
         entities: dict[str, Any] = {}
         for k, (masks, row) in enumerate(shared):
             entities |= {f"masks_{k}": masks, f"rows_{k}": row.astype(np.uint32)}
-        found = self._run(
-            f"forest_scores_{len(shared)}",
-            render_scores(self._target, len(shared)),
+        form, inputs = ("scores", {}) if ending is None else (ending.form, ending.inputs)
+        constants: dict[str, Any] = {"WORDS": self._forest.words_per_tree, "CODE": loaded.code_type}
+        if form == "knots":
+            constants["STEP"] = _half(len(inputs["knots"]) - 1)
+        return self._run(
+            f"forest_{form}_{len(shared)}",
+            render_scores(self._target, len(shared), ending.form if ending else None),
             {
                 "codes": self._codes(loaded, matrix),
                 **loaded.rules,
                 "values": self._forest.values,
                 **entities,
+                **inputs,
             },
-            ("scores", (len(matrix),), np.dtype(np.int64)),
-            {"WORDS": self._forest.words_per_tree, "CODE": loaded.code_type},
+            ("scores", (len(matrix),), np.dtype(np.int64 if ending is None else np.float32)),
+            constants,
         )
-        return np.asarray(found)
 
     def _codes(self, loaded: LoadedSplits, matrix: FloatArray) -> Any:
         return self._run(
@@ -148,3 +172,8 @@ class DeviceRunner:
                 constants=constants,
             )
         )
+
+
+def _half(most: int) -> int:
+    """Return the first step of a search among 0 to `most`: its highest power of two."""
+    return (1 << most.bit_length()) >> 1

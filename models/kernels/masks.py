@@ -24,7 +24,8 @@ WordArray = NDArray[np.uint32]
 
 LEAVES_PER_WORD: Final = 32
 ALL: Final = np.uint32(0xFFFFFFFF)
-_SUM_BITS: Final = 62
+SUM_BITS: Final = 62
+"""Sums of one leaf a tree stay below 2 ** 62."""
 
 
 def ordered(values: FloatArray) -> NDArray[np.uint64]:
@@ -130,7 +131,7 @@ class MaskForest:
         ).sum()
         if not np.isfinite(largest):
             raise ValueError("leaf values add up beyond float64; use the lightgbm backend")
-        self.shift = _SUM_BITS - int(np.frexp(largest)[1])
+        self.shift = SUM_BITS - int(np.frexp(largest)[1])
         self.values = np.zeros(self.n_words * LEAVES_PER_WORD, dtype=np.int64)
         tree_of = np.repeat(np.arange(forest.n_trees), forest.leaves)
         place = tree_of * self.words_per_tree * LEAVES_PER_WORD + number

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.kernels.ending import HIGHEST, LOWEST, Ending
 from models.kernels.masks import ALL, LEAVES_PER_WORD, FloatArray, IntArray, MaskForest, Splits
 
 TABLES_LIMIT: Final = 1 << 30
@@ -69,6 +70,35 @@ class OperationRunner:
         self, loaded: LoadedTables, matrix: FloatArray, shared: Sequence[tuple[Any, IntArray]]
     ) -> IntArray:
         """Return sums of leaf values (n,) for rows (n, f), n > 0, each with its masks' rows."""
+        return np.asarray(self._sums(loaded, matrix, shared))
+
+    def probabilities(
+        self,
+        loaded: LoadedTables,
+        matrix: FloatArray,
+        shared: Sequence[tuple[Any, IntArray]],
+        ending: Ending,
+    ) -> FloatArray:
+        """Return what `ending` makes of the sums, (n,), step by step as the device kernels do."""
+        mx, sums = self._mx, self._sums(loaded, matrix, shared)
+        given = {name: mx.array(values) for name, values in ending.inputs.items()}
+        if ending.form == "beta":
+            unit, a, b, c = given["curve"]
+            score = sums.astype(mx.float32) * unit
+            small = mx.log(1.0 + mx.exp(-mx.abs(score)))
+            odds = mx.where(score < 0, a, b) * score + (b - a) * small + c
+            less = mx.exp(-mx.abs(odds))
+            chance = mx.where(odds < 0, less, 1.0) / (1.0 + less)
+        else:
+            at = (given["knots"] <= sums[:, None]).sum(axis=1) - 1
+            way = (sums - mx.take(given["knots"], at)).astype(mx.float32)
+            chance = mx.take(given["heights"], at) + mx.take(given["slopes"], at) * way
+        found = np.clip(np.asarray(chance), LOWEST, HIGHEST)
+        return np.asarray(found, dtype=np.float64)
+
+    def _sums(
+        self, loaded: LoadedTables, matrix: FloatArray, shared: Sequence[tuple[Any, IntArray]]
+    ) -> Any:
         mx = self._mx
         bits = self.masks(loaded, matrix)
         for masks, row in shared:
@@ -81,4 +111,4 @@ class OperationRunner:
         place = mx.where(bits != 0, place, mx.array(ALL))
         if self._forest.words_per_tree > 1:
             place = place.reshape(len(matrix), -1, self._forest.words_per_tree).min(axis=2)
-        return np.asarray(mx.take(mx.array(self._forest.values), place).sum(axis=1))
+        return mx.take(mx.array(self._forest.values), place).sum(axis=1)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.calibration import Calibration
+from models.kernels.ending import Ending, ending_of
 from models.kernels.masks import FloatArray, IntArray, MaskForest, Splits
 
 
@@ -41,6 +45,15 @@ class Runner(Protocol):
     ) -> IntArray:
         """Return sums of leaf values (n,) for rows (n, f), n > 0, each with its masks' rows."""
 
+    def probabilities(
+        self,
+        loaded: Any,
+        matrix: FloatArray,
+        shared: Sequence[tuple[Any, IntArray]],
+        ending: Ending,
+    ) -> FloatArray:
+        """Return what `ending` makes of the sums, (n,)."""
+
 
 class PairScorer:
     """A forest on a runner, its features told apart once by who brings them.
@@ -71,12 +84,12 @@ class PairScorer:
         if len(set(brought)) < len(brought):
             twice = sorted({feature for feature in brought if brought.count(feature) > 1})
             raise ValueError(f"features {twice[:5]} are shared by two entities; name each once")
-        self._forest = forest
-        self._runner = runner
-        self._rows_at_once = rows_at_once
+        self.forest = forest
+        self.runner = runner
+        self.rows_at_once = rows_at_once
         self._shared = [list(features) for features in shared]
-        self._n_features = max([forest.splits.least_features - 1, *brought]) + 1
-        self._own = runner.load(forest.splits_on(brought, inside=False))
+        self.n_features = max([forest.splits.least_features - 1, *brought]) + 1
+        self.own = runner.load(forest.splits_on(brought, inside=False))
         self._theirs = [runner.load(forest.splits_on(each, inside=True)) for each in shared]
 
     def score(self, matrix: FloatArray, entities: Sequence[Entity] = ()) -> FloatArray:
@@ -87,50 +100,105 @@ class PairScorer:
         ValueError
             Naming every misfit of matrix and entities.
         """
-        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        problems = list(self._problems(matrix, entities))
+        return self.bind(len(matrix), entities).score(matrix)
+
+    def bind(self, n_rows: int, entities: Sequence[Entity] = ()) -> BoundRows:
+        """Work out once what the entities of `n_rows` rows exclude.
+
+        Raises
+        ------
+        ValueError
+            Naming every misfit of rows and entities.
+        """
+        problems = list(self._problems(n_rows, entities))
         if problems:
             raise ValueError("; ".join(problems))
-        if not len(matrix):
-            return np.empty(0)
         masks = [
-            self._runner.masks(loaded, self._widened(entity, features))
+            (self.runner.masks(loaded, self._widened(entity, features)), entity.row)
             for entity, features, loaded in zip(entities, self._shared, self._theirs, strict=True)
+            if n_rows
         ]
-        step = self._rows_at_once
-        parts = [
-            self._runner.sums(
-                self._own,
-                matrix[start : start + step],
-                [
-                    (mask, entity.row[start : start + step])
-                    for mask, entity in zip(masks, entities, strict=True)
-                ],
-            )
-            for start in range(0, len(matrix), step)
-        ]
-        return self._forest.score(np.concatenate(parts))
+        return BoundRows(self, n_rows, masks)
 
     def _widened(self, entity: Entity, features: list[int]) -> FloatArray:
-        matrix = np.zeros((len(entity.matrix), self._n_features))
+        matrix = np.zeros((len(entity.matrix), self.n_features))
         matrix[:, features] = entity.matrix
         return matrix
 
-    def _problems(self, matrix: FloatArray, entities: Sequence[Entity]) -> list[str]:
-        if matrix.ndim != 2 or matrix.shape[1] < self._n_features:
-            return [f"expected rows of {self._n_features} features or more, got {matrix.shape}"]
+    def _problems(self, n_rows: int, entities: Sequence[Entity]) -> Iterator[str]:
         if len(entities) != len(self._shared):
-            return [f"expected {len(self._shared)} kinds of entity, got {len(entities)}"]
-        problems = []
+            yield f"expected {len(self._shared)} kinds of entity, got {len(entities)}"
+            return
         for k, (entity, features) in enumerate(zip(entities, self._shared, strict=True)):
             n = len(entity.matrix)
             if entity.matrix.shape != (n, len(features)):
-                problems.append(
-                    f"entity {k}: expected {len(features)} columns, got {entity.matrix.shape}"
-                )
-            if len(entity.row) != len(matrix):
-                problems.append(f"entity {k}: {len(entity.row)} rows for {len(matrix)} scored")
+                yield f"entity {k}: expected {len(features)} columns, got {entity.matrix.shape}"
+            if len(entity.row) != n_rows:
+                yield f"entity {k}: {len(entity.row)} rows for {n_rows} scored"
             outside = np.flatnonzero((entity.row < 0) | (entity.row >= n))
             if len(outside):
-                problems.append(f"entity {k}: rows {outside[:5].tolist()} name none of {n}")
-        return problems
+                yield f"entity {k}: rows {outside[:5].tolist()} name none of {n}"
+
+
+class BoundRows:
+    """Rows whose entities are settled; their own features come a part at a time.
+
+    Parameters
+    ----------
+    scorer
+        The forest and where it runs.
+    n_rows
+        Rows in all.
+    masks
+        What each kind of entity excludes, and the entity of each row.
+    """
+
+    def __init__(
+        self, scorer: PairScorer, n_rows: int, masks: Sequence[tuple[Any, IntArray]]
+    ) -> None:
+        self._scorer, self._n_rows, self._masks = scorer, n_rows, masks
+
+    def score(self, matrix: FloatArray, start: int = 0) -> FloatArray:
+        """Raw log-odds (m,) of the rows from `start` on, given their own features (m, f).
+
+        Raises
+        ------
+        ValueError
+            If the matrix is no such part of the rows.
+        """
+        sums = self._each(matrix, start, self._scorer.runner.sums, np.int64)
+        return self._scorer.forest.score(sums)
+
+    def probabilities(
+        self, matrix: FloatArray, calibration: Calibration, start: int = 0
+    ) -> FloatArray:
+        """As `score`, calibrated where the sums are made: float32, within 1e-6.
+
+        Raises
+        ------
+        ValueError
+            As in `score`, or if no kernel computes the calibration.
+        """
+        ending = ending_of(calibration, self._scorer.forest.shift)
+        call = partial(self._scorer.runner.probabilities, ending=ending)
+        return self._each(matrix, start, call, np.float64)
+
+    def _each(
+        self, matrix: FloatArray, start: int, call: Callable[..., NDArray[Any]], dtype: type
+    ) -> NDArray[Any]:
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        least = self._scorer.n_features
+        if matrix.ndim != 2 or matrix.shape[1] < least:
+            raise ValueError(f"expected rows of {least} features or more, got {matrix.shape}")
+        if not 0 <= start <= start + len(matrix) <= self._n_rows:
+            raise ValueError(
+                f"expected rows within {self._n_rows}, got {len(matrix)} from {start} on"
+            )
+        out: NDArray[Any] = np.empty(len(matrix), dtype=dtype)
+        step = self._scorer.rows_at_once
+        for at in range(0, len(matrix), step):
+            here = slice(at, min(at + step, len(matrix)))
+            rows = slice(start + here.start, start + here.stop)
+            shared = [(masks, row[rows]) for masks, row in self._masks]
+            out[here] = call(self._scorer.own, matrix[here], shared)
+        return out

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calibration import Calibration
 from models.forest import Forest
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ class ScoringBackend(Protocol):
 
     def score(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
         """Raw log-odds of shape (n,) for a C-contiguous float64 matrix of shape (n, f)."""
+
+
+@runtime_checkable
+class CalibratingBackend(ScoringBackend, Protocol):
+    """A backend that calibrates scores where it makes them."""
+
+    def probabilities(
+        self, matrix: NDArray[np.float64], calibration: Calibration
+    ) -> NDArray[np.float64]:
+        """Return the calibration of the scores of a matrix (n, f), within 1e-6, shape (n,)."""
 
 
 class Trees(Protocol):

@@ -2,25 +2,29 @@
 
 The features of couriers, orders and the moment are built by the formulas that training uses, on
 their own small tables, and coded once for all pairs; the features that differ from pair to pair are
-built in runs that stay in the cache. So every feature, and with it every score, is bit for bit that
-of the matrix.
+built in runs that stay in the cache. So every feature is bit for bit that of the matrix, and with
+it every score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calibration import Calibration
 from models.features import FeatureSchema, build_matrix, feature_values
 from models.history import HistoryPrior
 from models.kernels import CodedEntity, NativeForest
-from models.pairs import PairColumns
+from models.kernels.pairs import BoundRows, Entity
+from models.pairs import Columns, PairColumns
 from models.scoring.base import ScoringBackend
+from models.scoring.mlx import MLXBackend
 from models.scoring.native import NativeBackend
 
 FloatArray = NDArray[np.float64]
@@ -43,9 +47,12 @@ def score_pairs(
         If the tables break the contract of `models.columns`.
     """
     pairs.check(schema.raw_names)
+    if isinstance(backend, MLXBackend):
+        rows = _RowsOfPairs(backend, _Features(schema, prior, pairs))
+        return _joined(rows.bound.score(part, at) for at, part in rows.parts())
     if not isinstance(backend, NativeBackend) or backend.forest.program.multiplexers is None:
         return backend.score(build_matrix(pairs.expand(), schema, prior))
-    plan = _Plan(backend.forest, schema, prior, pairs.with_unknown(schema.raw_names))
+    plan = _CodedPairs(backend.forest, _Features(schema, prior, pairs))
     out = np.empty(len(pairs))
     threads = max(1, min(backend.threads, len(pairs) // PAIRS_PER_THREAD))
     if threads == 1:
@@ -58,65 +65,141 @@ def score_pairs(
     return out
 
 
-class _Plan:
-    """Who brings which feature: a coded table, or the pairs themselves."""
+def pair_probabilities(
+    backend: ScoringBackend,
+    schema: FeatureSchema,
+    prior: HistoryPrior,
+    pairs: PairColumns,
+    calibration: Calibration,
+) -> FloatArray:
+    """Calibrated scores of shape (k,), calibrated where the scores are made if the backend can.
 
-    def __init__(
-        self, forest: NativeForest, schema: FeatureSchema, prior: HistoryPrior, pairs: PairColumns
-    ) -> None:
-        self._forest, self._schema, self._prior, self._pairs = forest, schema, prior, pairs
-        looked_at = forest.program.scales.table["feature"]
-        entities: list[CodedEntity] = []
-        of_pairs = np.ones(len(looked_at), dtype=bool)
-        for columns, row in pairs.groups():
-            own = {
-                place
-                for place, spec in enumerate(schema.features)
-                if all(name in columns for name in spec.inputs)
-            }
-            scales = np.flatnonzero(np.isin(looked_at, list(own))).astype(np.int32)
-            of_pairs[scales] = False
-            if len(scales):
-                entities.append(self._coded(columns, row, scales))
-        own_scales = np.flatnonzero(of_pairs).astype(np.int32)
-        self._features = [schema.features[place] for place in looked_at[own_scales]]
-        self._coded_pairs = forest.pairs(entities, own_scales)
+    Raises
+    ------
+    FeatureError
+        As in `score_pairs`.
+    """
+    if not isinstance(backend, MLXBackend):
+        return calibration.apply(score_pairs(backend, schema, prior, pairs))
+    pairs.check(schema.raw_names)
+    rows = _RowsOfPairs(backend, _Features(schema, prior, pairs))
+    return _joined(rows.bound.probabilities(part, calibration, at) for at, part in rows.parts())
 
-    def score(self, out: FloatArray, start: int, stop: int) -> None:
-        """Score the pairs from `start` to `stop` into their places of `out`."""
-        for at in range(start, stop, RUN):
-            here = slice(at, min(at + RUN, stop))
-            columns = self._columns(here)
-            values: dict[str, FloatArray] = {}
-            for spec in self._features:
-                if spec.name not in values:
-                    found = feature_values(spec.name, columns, self._prior)
-                    values[spec.name] = np.ascontiguousarray(found, dtype=np.float64)
-            self._coded_pairs.score(at, [values[spec.name] for spec in self._features], out[here])
 
-    def _columns(self, here: slice) -> Mapping[str, FloatArray]:
-        """Raw columns of a run of pairs, those that its own features are computed from."""
-        needed = {name for spec in self._features for name in spec.inputs}
-        found = {name: self._pairs.pair[name][here] for name in needed & self._pairs.pair.keys()}
-        for columns, row in self._pairs.groups():
+@dataclass(frozen=True, slots=True, eq=False)
+class _Brought:
+    """Features that a table brings: their places in the schema, and the row of each pair."""
+
+    columns: Columns
+    row: IntArray | None
+    places: Sequence[int]
+
+
+class _Features:
+    """Who brings which feature: a table, once for all its pairs, or the pairs themselves."""
+
+    def __init__(self, schema: FeatureSchema, prior: HistoryPrior, pairs: PairColumns) -> None:
+        self.schema, self._prior = schema, prior
+        self.pairs = pairs.with_unknown(schema.raw_names)
+        self.brought = [
+            _Brought(columns, row, places)
+            for columns, row in self.pairs.groups()
+            if (
+                places := [
+                    k for k, s in enumerate(schema.features) if columns.keys() >= {*s.inputs}
+                ]
+            )
+        ]
+        told = {place for each in self.brought for place in each.places}
+        self.own = [place for place in range(len(schema.features)) if place not in told]
+
+    def of_table(self, columns: Columns, places: Sequence[int]) -> FloatArray:
+        """Return features (m, p) of a table of m rows."""
+        names = [self.schema.names[place] for place in places]
+        return np.column_stack([feature_values(name, columns, self._prior) for name in names])
+
+    def of_pairs(self, places: Sequence[int], here: slice) -> Iterator[FloatArray]:
+        """Return features of a run of pairs, one array each."""
+        specs = [self.schema.features[place] for place in places]
+        columns = self._columns({name for spec in specs for name in spec.inputs}, here)
+        for spec in specs:
+            found = feature_values(spec.name, columns, self._prior)
+            yield np.ascontiguousarray(found, dtype=np.float64)
+
+    def _columns(self, needed: set[str], here: slice) -> Mapping[str, FloatArray]:
+        found = {name: self.pairs.pair[name][here] for name in needed & self.pairs.pair.keys()}
+        for columns, row in self.pairs.groups():
             at = slice(0, 1) if row is None else row[here]
             found |= {name: columns[name][at] for name in needed & columns.keys()}
         size = here.stop - here.start
         return {name: np.broadcast_to(values, (size,)) for name, values in found.items()}
 
-    def _coded(
-        self, columns: Mapping[str, FloatArray], row: IntArray | None, scales: NDArray[np.int32]
-    ) -> CodedEntity:
+
+class _CodedPairs:
+    """The tables coded once, and the pairs run by run, for the compiled kernels."""
+
+    def __init__(self, forest: NativeForest, features: _Features) -> None:
+        self._forest, self._features = forest, features
+        looked_at = forest.program.scales.table["feature"]
+        entities = [
+            self._coded(each, scales)
+            for each in features.brought
+            if len(scales := np.flatnonzero(np.isin(looked_at, each.places)).astype(np.int32))
+        ]
+        scales = np.flatnonzero(np.isin(looked_at, features.own)).astype(np.int32)
+        # One feature may have several scales.
+        self._own, self._place = np.unique(looked_at[scales], return_inverse=True)
+        self._pairs = forest.pairs(entities, scales)
+
+    def score(self, out: FloatArray, start: int, stop: int) -> None:
+        """Score the pairs from `start` to `stop` into their places of `out`."""
+        for at in range(start, stop, RUN):
+            here = slice(at, min(at + RUN, stop))
+            values = list(self._features.of_pairs(self._own.tolist(), here))
+            self._pairs.score(at, [values[place] for place in self._place], out[here])
+
+    def _coded(self, brought: _Brought, scales: NDArray[np.int32]) -> CodedEntity:
         table = self._forest.program.scales.table[scales]
-        names = [self._schema.names[place] for place in table["feature"]]
-        values = [feature_values(name, columns, self._prior) for name in names]
+        values = self._features.of_table(brought.columns, table["feature"].tolist())
         byte_columns = [
             np.arange(
                 each["first_column"], each["first_column"] + each["n_columns"], dtype=np.int32
             )
             for each in table
         ]
-        rows = None if row is None else np.ascontiguousarray(row)
-        return CodedEntity(
-            self._forest.code(scales, np.column_stack(values)), np.concatenate(byte_columns), rows
-        )
+        row = None if brought.row is None else np.ascontiguousarray(brought.row)
+        return CodedEntity(self._forest.code(scales, values), np.concatenate(byte_columns), row)
+
+
+class _RowsOfPairs:
+    """The same for MLX: what a table excludes is worked out once, where the masks are made."""
+
+    def __init__(self, backend: MLXBackend, features: _Features) -> None:
+        self._features, self._step = features, backend.rows_at_once
+        n_pairs = len(features.pairs)
+        self._n_pairs = n_pairs
+        entities = [
+            Entity(
+                features.of_table(each.columns, each.places),
+                np.zeros(n_pairs, dtype=np.int64) if each.row is None else each.row,
+            )
+            for each in features.brought
+        ]
+        scorer = backend.sharing(*(each.places for each in features.brought))
+        self.bound: BoundRows = scorer.bind(n_pairs, entities)
+
+    def parts(self) -> Iterator[tuple[int, FloatArray]]:
+        """Return the features that pairs bring themselves, part by part: first pair, matrix."""
+        features = self._features
+        for at in range(0, self._n_pairs, self._step):
+            here = slice(at, min(at + self._step, self._n_pairs))
+            matrix = np.zeros((here.stop - at, len(features.schema.features)))
+            for place, values in zip(
+                features.own, features.of_pairs(features.own, here), strict=True
+            ):
+                matrix[:, place] = values
+            yield at, matrix
+
+
+def _joined(parts: Iterator[FloatArray]) -> FloatArray:
+    return np.concatenate([np.empty(0), *parts])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.calibration import Calibration
 from models.forest import Forest
 from models.kernels.device import DeviceRunner
 from models.kernels.launch import Execute, Launch
@@ -26,7 +27,8 @@ class MLXBackend:
     """Scores a forest through MLX, with the best that this machine has.
 
     Kernels and operations compare and add whole numbers only, so every device returns the same
-    bits: the exact sum of the leaf values, rounded once.
+    scores to the bit: the exact sum of the leaf values, rounded once. Probabilities are calibrated
+    in float32 where the sums are made, within 1e-6 of the calibration's own.
 
     Raises
     ------
@@ -45,7 +47,8 @@ class MLXBackend:
             self._runner = OperationRunner(self._forest, self._mx)
         else:
             self._runner = DeviceRunner(self._forest, self.device, launcher(self._mx))
-        self._scorer = self.sharing()
+        self._scorers: dict[tuple[tuple[int, ...], ...], PairScorer] = {}
+        self.sharing()
 
     @property
     def description(self) -> str:
@@ -55,11 +58,23 @@ class MLXBackend:
 
     def score(self, matrix: FloatArray) -> FloatArray:
         """Raw log-odds of shape (n,) for a float64 matrix of shape (n, f)."""
-        return self._scorer.score(matrix)
+        return self.sharing().score(matrix)
+
+    def probabilities(self, matrix: FloatArray, calibration: Calibration) -> FloatArray:
+        """Calibrated scores of shape (n,), in the launch that makes the sums; within 1e-6."""
+        return self.sharing().bind(len(matrix)).probabilities(matrix, calibration)
+
+    @property
+    def rows_at_once(self) -> int:
+        """Rows of one launch."""
+        return ROWS_AT_ONCE[self.device]
 
     def sharing(self, *features: Sequence[int]) -> PairScorer:
         """Return a scorer of rows that share these features: a courier's, then an order's, say."""
-        return PairScorer(self._forest, self._runner, ROWS_AT_ONCE[self.device], features)
+        key = tuple(map(tuple, features))
+        if key not in self._scorers:
+            self._scorers[key] = PairScorer(self._forest, self._runner, self.rows_at_once, key)
+        return self._scorers[key]
 
 
 def device(mx: ModuleType) -> str:

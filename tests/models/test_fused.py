@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models import RAW_COLUMNS, AcceptanceModel, FeatureError, PairColumns, read_log
 from models.scoring import available_backends, get_backend
-from models.scoring.fused import score_pairs
+from models.scoring.fused import pair_probabilities, score_pairs
 
 FloatArray = NDArray[np.float64]
 N_COURIERS, N_ORDERS = 70, 90
@@ -50,6 +50,30 @@ def test_pairs_and_matrix_give_the_same_scores_to_the_last_bit(
     scores = score_pairs(backend, model.schema_, model.history_prior_, pairs)
     matrix = model.matrix(pairs.expand())
     np.testing.assert_array_equal(scores, model.ensemble_.forest.score(matrix))
+
+
+def test_mlx_works_out_once_what_a_courier_or_an_order_excludes(
+    model: AcceptanceModel, world: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores are MLX's own on the matrix to the bit, probabilities the calibration's to 1e-6."""
+    pytest.importorskip("mlx.core", reason="needs MLX", exc_type=ImportError)
+    pairs = tables_of(world.log, 1500)  # type: ignore[attr-defined]
+    backend = get_backend("mlx", model.ensemble_)
+    heights = []
+    runner = backend._runner  # type: ignore[attr-defined]
+    masks = runner.masks
+    monkeypatch.setattr(
+        runner, "masks", lambda loaded, m: heights.append(len(m)) or masks(loaded, m)
+    )
+    tables = model.schema_, model.history_prior_, pairs
+    scores = score_pairs(backend, *tables)
+    assert heights[:3] == [N_COURIERS, N_ORDERS, 1]
+    matrix = model.matrix(pairs.expand())
+    np.testing.assert_array_equal(scores, backend.score(matrix))
+    found = pair_probabilities(backend, *tables, model.calibration_)
+    np.testing.assert_allclose(found, model.predict_pairs(pairs), rtol=0, atol=1e-6)
+    none = pairs.take(np.empty(0, dtype=np.int64))
+    assert pair_probabilities(backend, *tables[:2], none, model.calibration_).shape == (0,)
 
 
 def test_scoring_pairs_takes_at_most_64_bytes_a_pair_beyond_input_and_output(

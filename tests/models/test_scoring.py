@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import AcceptanceModel
+from models import AcceptanceModel, ModelError, load, save
 from models.scoring import BACKENDS, active_kernel, available_backends, get_backend
 from models.scoring.lightgbm import SINGLE_THREAD_ROWS
 
@@ -55,3 +57,17 @@ def test_a_backend_that_does_not_work_here_is_refused_with_those_that_do(
     assert active_kernel() == "numba"
     with pytest.raises(ValueError, match="does not work here; choose from numba, lightgbm"):
         get_backend("native", model.ensemble_)
+
+
+def test_a_saved_model_is_loaded_with_the_backend_asked_for(
+    model: AcceptanceModel, columns: Columns, tmp_path: Path
+) -> None:
+    save(model, tmp_path / "model")
+    expected = model.predict_proba(columns)
+    for name in available_backends():
+        loaded = load(tmp_path / "model", backend=name)
+        assert {each.backend.name for each in loaded.ensembles().values()} == {name}
+        apart = 1e-6 if name == "mlx" else 0.0
+        np.testing.assert_allclose(loaded.predict_proba(columns), expected, rtol=0.0, atol=apart)
+    with pytest.raises(ModelError, match="got 'abacus'"):
+        load(tmp_path / "model", backend="abacus")

@@ -1,8 +1,9 @@
-"""The forest for devices: three kernels in integers only, so that every device gives the same bits.
+"""The forest for devices, in integers up to the sums, so that every device gives the same bits.
 
 `codes` ranks values among the model's cuts, `masks` removes leaves that an entity cannot reach in
 any of its pairs, `scores` removes the rest and adds up. No float is compared or added: Metal has no
-float64, and integer sums do not depend on an order or on what a compiler contracts.
+float64, and integer sums do not depend on an order or on what a compiler contracts. A sum is handed
+out as it is, or as a calibrated probability (`models.kernels.ending`), the only floats there are.
 """
 
 from __future__ import annotations
@@ -14,12 +15,23 @@ from typing import Final
 import numpy as np
 
 from models.forest import ZERO
+from models.kernels.ending import HIGHEST, LOWEST
 from models.kernels.masks import ordered
 
 TARGETS: Final[Mapping[str, Mapping[str, str]]] = {
-    "metal": {"index": "thread_position_in_grid.x", "ctz": "metal::ctz(bits)"},
-    # ctz of 0 is never used, so it does not matter that it differs.
-    "cuda": {"index": "blockIdx.x * blockDim.x + threadIdx.x", "ctz": "(__ffs(bits) - 1)"},
+    "metal": {
+        "index": "thread_position_in_grid.x",
+        "ctz": "metal::ctz(bits)",
+        "exp": "metal::precise::exp",
+        "log": "metal::precise::log",
+    },
+    "cuda": {
+        "index": "blockIdx.x * blockDim.x + threadIdx.x",
+        # ctz of 0 is never used, so it does not matter that it differs.
+        "ctz": "(__ffs(bits) - 1)",
+        "exp": "expf",
+        "log": "logf",
+    },
 }
 
 # One thread a column and row; neighbouring threads read neighbouring rows of one column.
@@ -84,10 +96,30 @@ _SCORES: Final = (
             place = bits != 0 ? word * 32 + $ctz : place;
         }
         sum += values[place];
-    }
-    scores[row] = sum;
-"""
+    }"""
 )
+
+# Exponentials of what is not positive: none of them overflows, in whatever arithmetic.
+_ENDS: Final[Mapping[str, str]] = {
+    "beta": """
+    float score = float(sum) * curve[0];
+    float small = $log(1.0f + $exp(score < 0.0f ? score : -score));
+    float odds = curve[score < 0.0f ? 1 : 2] * score + (curve[2] - curve[1]) * small + curve[3];
+    float less = $exp(odds < 0.0f ? odds : -odds);
+    float chance = (odds < 0.0f ? less : 1.0f) / (1.0f + less);""",
+    "knots": """
+    uint32_t at = 0;
+    for (uint32_t step = STEP; step > 0; step >>= 1) {
+        uint32_t next = at + step;
+        at = next < uint32_t(knots_shape[0]) && knots[next] <= sum ? next : at;
+    }
+    float chance = heights[at] + slopes[at] * float(sum - knots[at]);""",
+}
+
+_WITHIN: Final = """
+    chance = chance < $lowest ? $lowest : chance;
+    scores[row] = chance > $highest ? $highest : chance;
+"""
 
 _ENTITY: Final = "\n            bits &= masks_$number[rows_$number[row] * words + word];"
 
@@ -105,7 +137,12 @@ def render_masks(target: str) -> str:
     return Template(_MASKS).substitute(TARGETS[target])
 
 
-def render_scores(target: str, n_entities: int) -> str:
-    """Kernel body: as `masks`, values (32 w), rows (n) and masks of each entity -> scores (n)."""
+def render_scores(target: str, n_entities: int, form: str | None = None) -> str:
+    """Kernel body: as `masks`, values (32 w), rows (n) and masks of each entity -> scores (n).
+
+    Sums, or probabilities where the form of an `Ending` is named, whose arrays come in too.
+    """
     entities = "".join(Template(_ENTITY).substitute(number=k) for k in range(n_entities))
-    return Template(_SCORES).substitute(TARGETS[target], entities=entities)
+    end = "\n    scores[row] = sum;\n" if form is None else _ENDS[form] + _WITHIN
+    within = {"lowest": f"{LOWEST:.9e}f", "highest": f"{HIGHEST:.9e}f"}
+    return Template(_SCORES + end).substitute(TARGETS[target], entities=entities, **within)

@@ -85,7 +85,7 @@ template <class T> T ctz(T x) { return T(std::countr_zero(std::make_unsigned_t<T
 template <class T> T clz(T x) { return T(std::countl_zero(std::make_unsigned_t<T>(x))); }
 template <class T> T popcount(T x) { return T(std::popcount(std::make_unsigned_t<T>(x))); }
 namespace fast { using metal::exp; using metal::exp2; using metal::max; using metal::min; }
-namespace precise { using metal::exp; using metal::exp2; }
+namespace precise { using metal::exp; using metal::exp2; using metal::log; }
 template <class T> struct numeric_limits : std::numeric_limits<T> {};
 
 }  // namespace metal

@@ -10,6 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.calibration import (
+    PROBABILITY_FLOOR,
+    BetaCalibration,
+    Calibration,
+    IsotonicCalibration,
+    SigmoidCalibration,
+)
 from models.forest import Forest
 from models.kernels import device
 from models.kernels.device import DeviceRunner
@@ -74,6 +81,77 @@ def test_the_cuda_rendering_reaches_the_same_leaves(
     scorer = PairScorer(masks, DeviceRunner(masks, "cuda", cuda), ROWS_AT_ONCE, ([5, 0],))
     scores = scorer.score(hard_rows, (couriers,))
     np.testing.assert_array_equal(scores, exact(forest, masks, whole))
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        SigmoidCalibration(1.3, -0.4),
+        BetaCalibration(0.7, 2.1, 0.3),
+        IsotonicCalibration((-1.5, -0.2, 0.1, float(np.nextafter(0.1, 1))), (0.02, 0.3, 0.4, 0.9)),
+    ],
+    ids=lambda each: each.name,
+)
+@pytest.mark.parametrize("target", ["metal", "cuda"])
+def test_the_launch_that_adds_up_calibrates_to_a_millionth(
+    harness: ModuleType,
+    kernels: Path,
+    forest_of: Callable[[int], Forest],
+    hard_rows: Matrix,
+    calibration: Calibration,
+    target: str,
+) -> None:
+    source_of = {"metal": {}, "cuda": {"source_of": harness.trace_cuda, "whole_groups": True}}
+    device = harness.MetalOnCPU(kernels, schedules=(0, 1, 2), **source_of[target])
+    masks = MaskForest(forest_of(31))
+    couriers = Entity(hard_rows[:40, [5, 0]], np.arange(len(hard_rows)) % 40)
+    scorer = PairScorer(masks, DeviceRunner(masks, target, device), ROWS_AT_ONCE, ([5, 0],))
+    bound = scorer.bind(len(hard_rows), (couriers,))
+    found = bound.probabilities(hard_rows, calibration)
+    np.testing.assert_allclose(found, calibration.apply(bound.score(hard_rows)), rtol=0, atol=1e-6)
+    assert PROBABILITY_FLOOR <= found.min() <= found.max() <= 1 - PROBABILITY_FLOOR
+    form = "knots_1" if calibration.name == "isotonic" else "beta_1"
+    assert device.launches[:3] == ["forest_codes", "forest_masks", "forest_codes"]
+    assert device.launches[3] == f"forest_{form}"
+
+
+@pytest.mark.parametrize(
+    ("calibration", "right", "wrong"),
+    [
+        (BetaCalibration(0.7, 2.1, 0.3), "score < 0.0f ? 1 : 2", "score < 0.0f ? 2 : 1"),
+        (BetaCalibration(0.7, 2.1, 0.3), "(odds < 0.0f ? less : 1.0f)", "less"),
+        (IsotonicCalibration((-0.2, 0.1), (0.3, 0.9)), "knots[next] <= sum", "knots[next] > sum"),
+        (IsotonicCalibration((-0.2, 0.1), (0.3, 0.9)), "slopes[at]", "slopes[at + 1]"),
+    ],
+)
+def test_a_fault_seeded_in_the_calibration_is_caught(
+    harness: ModuleType,
+    kernels: Path,
+    forest_of: Callable[[int], Forest],
+    hard_rows: Matrix,
+    calibration: Calibration,
+    right: str,
+    wrong: str,
+) -> None:
+    """A step between neighbouring scores, one of which is among the rows, is taken exactly."""
+    seeded = []
+
+    def change(source: str) -> str:
+        seeded.append(right in source)
+        return source.replace(right, wrong)
+
+    masks = MaskForest(forest_of(31))
+    metal = harness.MetalOnCPU(kernels, schedules=(0,), change=change)
+    bound = PairScorer(masks, DeviceRunner(masks, "metal", metal), ROWS_AT_ONCE).bind(
+        len(hard_rows)
+    )
+    scores = bound.score(hard_rows)
+    if isinstance(calibration, IsotonicCalibration):
+        knot = float(np.sort(scores)[len(scores) // 2])
+        calibration = IsotonicCalibration((knot, float(np.nextafter(knot, 9))), (0.1, 0.9))
+    found = bound.probabilities(hard_rows, calibration)
+    assert any(seeded)
+    assert np.abs(found - calibration.apply(scores)).max() > 1e-3
 
 
 def test_a_launch_too_large_to_count_in_32_bits_is_refused(
