@@ -129,8 +129,6 @@ def _first_fault(
     """First constraint each pair violates (-1: none), shape (k,)."""
     orders, couriers = tables.orders, tables.couriers
     timing = trip.timing()
-    pair_key = order * len(couriers) + courier
-    refused_key = tables.refused[:, 0] * len(couriers) + tables.refused[:, 1]
     covered_s = timing.picked_up_s if rules.shift_covers == "pickup" else timing.done_s
     ride_m = free.metres[courier] + trip.to_pickup_m + trip.trip_m
     lacking = (orders.skills[order] & ~couriers.skills[courier]).any(axis=1)
@@ -141,10 +139,18 @@ def _first_fault(
         (Constraint.RANGE, ride_m > couriers.range_m[courier]),
         (Constraint.SIZE, orders.size[order] > couriers.free_size[courier]),
         (Constraint.SKILLS, lacking),
-        (Constraint.REFUSED, np.isin(pair_key, refused_key)),
+        (Constraint.REFUSED, _refused(tables, order, courier)),
     ):
         fault[violated] = _CODE[constraint]
     return fault
+
+
+def _refused(tables: Tables, order: Ints, courier: Ints) -> NDArray[np.bool_]:
+    """Tell which pairs (k,) have been refused before; the few refusals are what is searched."""
+    n = len(tables.couriers)
+    known = np.append(np.sort(tables.refused[:, 0] * n + tables.refused[:, 1]), -1)
+    key = order * n + courier
+    return np.asarray(known[np.searchsorted(known[:-1], key)] == key)
 
 
 def find_pairs(
@@ -163,7 +169,7 @@ def find_pairs(
     refused = np.zeros((n, len(CONSTRAINTS)), dtype=np.int64)
     refused[waiting] = np.bincount(courier_fault[courier_fault >= 0], minlength=len(CONSTRAINTS))
     feasible, cut = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    kept: list[Ints] = []
+    kept: list[tuple[Ints, Ints, Trip]] = []
 
     pickups = _on_sphere(tables.orders.pickup)
     chord = 2 * np.sin(min(rules.max_pickup_m / (2 * EARTH_RADIUS_M), np.pi / 2))
@@ -193,17 +199,20 @@ def find_pairs(
         chosen = chosen[
             _within_first(order[chosen], (trip.free_s + trip.to_pickup_s)[chosen], wanted)
         ]
-        kept.append(np.column_stack((order[chosen], courier[chosen])))
+        kept.append((order[chosen], courier[chosen], trip[chosen]))
         todo = todo[~ended[todo]]
         reach = min(len(eligible), 4 * reach)
 
-    pairs = np.concatenate(kept) if kept else np.empty((0, 2), dtype=np.int64)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    cut += feasible - np.bincount(pairs[:, 0], minlength=n)
-    trip = make_trip(tables, free, travel, pairs[:, 0], pairs[:, 1])
+    none = np.empty(0, dtype=np.int64)
+    kept = kept or [(none, none, make_trip(tables, free, travel, none, none))]
+    order = np.concatenate([own for own, _, _ in kept])
+    courier = np.concatenate([own for _, own, _ in kept])
+    cut += feasible - np.bincount(order, minlength=n)
+    by_row = np.lexsort((courier, order))
+    trip = Trip.joined([own for _, _, own in kept])[by_row]
     return CandidatePairs(
-        order=pairs[:, 0],
-        courier=pairs[:, 1],
+        order=order[by_row],
+        courier=courier[by_row],
         trip=trip,
         timing=trip.timing(),
         refused=refused,
