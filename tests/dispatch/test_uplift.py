@@ -11,6 +11,7 @@ from dispatch.datasets.worlds import WORLDS, DrawnWorld
 from dispatch.domain import Snapshot
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.pipeline import Dispatcher
+from dispatch.tradeoff import UNCORRECTED
 from models.uplift import Candidates, claim_acceptance, fold_probabilities, level_rows
 from optimization import Deadline
 
@@ -67,10 +68,29 @@ def test_a_model_without_folds_is_shown_as_uncorrected(
     assert "uncorrected" in o.acceptance_basis
 
 
+def test_every_point_of_a_frontier_shows_the_corrected_number_and_the_naive_one(
+    trained: Dispatcher, sample: Snapshot
+) -> None:
+    plan = trained.assign(sample, include_frontier=True)
+    report = trained.frontier(sample)
+    assert plan.frontier == report
+    assert "judge each other's plans" in report.acceptance_basis
+    points = report.points
+    assert all(p.expected_acceptances < p.naive_acceptances for p in points)
+    # fairer plans are chosen less for acceptance, so less of their number is optimism
+    optimism = [p.naive_acceptances - p.expected_acceptances for p in points]
+    assert optimism[-1] < optimism[0]
+    kept = points[-1].expected_acceptances / points[0].expected_acceptances
+    assert points[-1].acceptance_lost == pytest.approx(1.0 - kept)
+
+
 def test_without_time_to_correct_the_plan_says_so_and_is_not_late(
     trained: Dispatcher, sample: Snapshot
 ) -> None:
-    o = trained.assign(sample, deadline=Deadline.after(0.0)).objectives
+    plan = trained.assign(sample, deadline=Deadline.after(0.0), include_frontier=True)
+    o = plan.objectives
+    assert plan.frontier is not None
+    assert plan.frontier.acceptance_basis == UNCORRECTED
     assert "uncorrected" in o.acceptance_basis
     assert o.acceptance_low is None
 
