@@ -4,11 +4,16 @@ For each world and number of logged offers: the share of the log that was accept
 claims say (that of LightGBM's defaults with isotonic calibration, and that of our own model), what
 we claim with its 90 % interval, the true value of that very assignment, and that of an oracle who
 knows every true chance. Means over seeds, in percent of the orders offered.
+
+`--rows-out rows.csv` keeps every seed's figures as they come and does not run again what is there,
+so that a long table can be made in parts; give each set of options a file of its own.
 """
 
 import argparse
+import csv
 import time
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +152,31 @@ def off_policy(name: str, offers: int, seed: int, params: models.AcceptanceParam
     return Robust(found.value, float(true), found.low, found.high)
 
 
+def read_rows(path: Path | None) -> dict[tuple[str, int, int], Row]:
+    """Read what `keep_row` has written so far, by world, number of offers and seed."""
+    if path is None or not path.exists():
+        return {}
+    with path.open(newline="") as file:
+        return {
+            (each.pop("world"), int(each.pop("offers")), int(each.pop("seed"))): Row(
+                **{name: float(value) for name, value in each.items()}
+            )
+            for each in csv.DictReader(file)
+        }
+
+
+def keep_row(path: Path | None, world: str, offers: int, seed: int, row: Row) -> None:
+    if path is None:
+        return
+    cells = {"world": world, "offers": offers, "seed": seed, **asdict(row)}
+    new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, list(cells))
+        if new:
+            writer.writeheader()
+        writer.writerow(cells)
+
+
 def show_claims(args: argparse.Namespace, params: dict[str, object]) -> None:
     print(
         "| world | offers | seeds | logged | LightGBM + isotonic claims | its error "
@@ -154,11 +184,16 @@ def show_claims(args: argparse.Namespace, params: dict[str, object]) -> None:
         "| our error (sd of a seed) | interval covers | s a seed |"
     )
     print("|---|" + "---:|" * 14)
+    done = read_rows(args.rows_out)
     for name in args.worlds:
-        rows = [
-            run(name, args.offers, seed, args.epochs, models.AcceptanceParams(seed=seed, **params))
-            for seed in range(args.seeds)
-        ]
+        rows = []
+        for seed in range(args.first_seed, args.first_seed + args.seeds):
+            row = done.get((name, args.offers, seed))
+            if row is None:
+                settings = models.AcceptanceParams(seed=seed, **params)
+                row = run(name, args.offers, seed, args.epochs, settings)
+                keep_row(args.rows_out, name, args.offers, seed, row)
+            rows.append(row)
         x = {f.name: np.array([getattr(row, f.name) for row in rows]) for f in fields(Row)}
         p = {key: 100 * values.mean() for key, values in x.items()}
         error = 100 * (x["claim"] - x["true"])
@@ -201,6 +236,8 @@ def main() -> None:
     parser.add_argument("--worlds", default="ABCD")
     parser.add_argument("--offers", type=int, default=5_960)
     parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--rows-out", type=Path, help="CSV of one line a seed; see above")
     parser.add_argument("--epochs", type=int, default=5, help="of 60 orders each, per seed")
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--careless", action="store_true", help="LightGBM's own defaults")

@@ -15,7 +15,6 @@ from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import SolverReport
 from dispatch.routes import Trips, handover_in_s, time_trips
 from dispatch.tables import Floats, Ints
-from dispatch.tradeoff import FrontierReport
 from dispatch.weighing import PER_SECOND, display_weights, internal_weights
 from optimization import AssignmentProblem, Deadline, Solution, Status, solve, verify
 
@@ -42,7 +41,7 @@ class Decision:
         The couriers' timed trips; who answered and what is proven.
     bounded
         Whether the choice keeps bounds on terms: of the weighted sum alone it may not be the best.
-    frontier
+    traced
         The frontier, where asked for.
     """
 
@@ -54,7 +53,7 @@ class Decision:
     trips: list[Trips]
     report: SolverReport
     bounded: bool
-    frontier: FrontierReport | None
+    traced: Traced | None
 
     @property
     def optimal(self) -> bool:
@@ -227,7 +226,7 @@ def decide(
         trips=trips,
         report=_report(ready, problem, choice, tries),
         bounded=bool(choice.bounds),
-        frontier=None if traced is None else traced.report,
+        traced=traced,
     )
 
 
@@ -240,13 +239,13 @@ def frontier_of(
     progress: Progress | None = None,
     folder: Path | None = None,
     most: int | None = None,
-) -> FrontierReport:
-    """Trace the frontier at the configuration's weights; see `trace`."""
+) -> tuple[AssignmentProblem, Traced]:
+    """Trace the frontier at the configuration's weights; see `trace`. The problem comes with it."""
     with watch.stage("problem"):
         problem = make_problem(ready, config, np.empty(0, dtype=np.int64))
     with watch.stage("frontier"):
         weights = _weights_at(AtKnee(), config)
-        return trace(problem, weights, config, deadline, progress, folder, most).report
+        return problem, trace(problem, weights, config, deadline, progress, folder, most)
 
 
 def _weights_at(point: ByWeights | ByBound | AtKnee, config: DispatchConfig) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dispatch.config import DispatchConfig
 from dispatch.notions import NOTIONS
-from dispatch.tables import Floats
+from dispatch.tables import Floats, Ints
 from dispatch.tradeoff import FrontierPoint, FrontierReport
 from dispatch.weighing import EFFICIENCY, PER_SECOND, internal_weights
 from optimization import (
@@ -46,10 +46,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
-    """A frontier, and its knee."""
+    """A frontier, its knee, and of each point its columns and the weights of efficiency."""
 
     report: FrontierReport
     knee: Choice
+    columns: tuple[Ints, ...]
+    efficiency: Weights
 
 
 def trace(
@@ -162,7 +164,8 @@ def _exact(found: CertifiedFrontier, efficiency: Mapping[str, float], unit: str)
     )
     limit = float(found.points[knee, 1])
     choice = Choice(_plan_at(found, knee), found.efficiency, {found.against: limit})
-    return Traced(report, choice)
+    columns = tuple(each.astype(np.int64) for each in found.columns)
+    return Traced(report, choice, columns, found.efficiency)
 
 
 def _plan_at(found: CertifiedFrontier, index: int) -> Solution:
@@ -201,6 +204,7 @@ def _swept(
         [
             FrontierPoint(
                 expected_acceptances=-p.values["acceptance"],
+                naive_acceptances=-p.values["acceptance"],
                 delivery_time_min=p.values["delivery_time"] / 60,
                 lateness_min=p.values["lateness"] / 60,
                 fairness_spread=p.values["fairness"],
@@ -217,7 +221,12 @@ def _swept(
         complete=found.complete,
         note=note,
     )
-    return Traced(report, Choice(knee.solution, knee.weights, {}))
+    return Traced(
+        report,
+        Choice(knee.solution, knee.weights, {}),
+        tuple(point.solution.columns for point in found.points),
+        internal_weights(efficiency),
+    )
 
 
 def _objectives(problem: AssignmentProblem, values: Mapping[str, int]) -> dict[str, float]:
@@ -225,6 +234,7 @@ def _objectives(problem: AssignmentProblem, values: Mapping[str, int]) -> dict[s
     unit = {name: problem.term(name).in_unit(value) for name, value in values.items()}
     return {
         "expected_acceptances": -unit["acceptance"],
+        "naive_acceptances": -unit["acceptance"],
         "delivery_time_min": unit["delivery_time"] / 60,
         "lateness_min": unit["lateness"] / 60,
         "fairness_spread": unit["fairness"],
@@ -238,28 +248,16 @@ def _report(
     best, worst = points[0], points[-1]
     ideal = (best.efficiency, worst.fairness_spread)
     nadir = (worst.efficiency, best.fairness_spread)
-    priced = tuple(
-        replace(
-            point,
-            acceptance_lost=_share(best.expected_acceptances, point.expected_acceptances),
-            spread_removed=_share(best.fairness_spread, point.fairness_spread),
-        )
-        for point in points
-    )
     axes = np.array([[p.efficiency, p.fairness_spread] for p in points])
     return FrontierReport(
-        points=priced,
+        points=tuple(points),
         efficiency_weights=dict(efficiency),
         ideal=ideal,
         nadir=nadir,
         hypervolume=_hypervolume(axes, np.array(ideal), np.array(nadir)),
         fairness_unit=unit,
         **known,  # type: ignore[arg-type]
-    )
-
-
-def _share(first: float, here: float) -> float:
-    return (first - here) / first if first else 0.0
+    ).priced()
 
 
 def _hypervolume(points: Floats, ideal: Floats, nadir: Floats) -> float:

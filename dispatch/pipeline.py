@@ -22,7 +22,7 @@ from dispatch.scorer import scorer_for
 from dispatch.snapshot import Intake
 from dispatch.tradeoff import FrontierReport
 from dispatch.travel import GreatCircleTravel, MatrixTravel, TravelTimes
-from dispatch.uplift import claim_of_plan
+from dispatch.uplift import claim_of_plan, correct_frontier
 from dispatch.validate import validate
 from optimization import Deadline
 
@@ -119,6 +119,12 @@ class Dispatcher:
         with watch.stage("uplift"):
             judged = due.fraction(_JUDGE_SHARE)
             claim = claim_of_plan(ready, decision, self.model, config, judged, watch)
+            frontier = None
+            if (traced := decision.traced) is not None:
+                problem = decision.problem
+                frontier = correct_frontier(
+                    ready, problem, traced, self.model, config, judged, watch
+                )
         with watch.stage("reasons"):
             reasons = reasons_of_offers(ready, decision, self.model, due.fraction(_JUDGE_SHARE))
         with watch.stage("plan"):
@@ -133,6 +139,7 @@ class Dispatcher:
                 intake,
                 point,
                 reasons,
+                frontier=frontier,
                 diagnosed=diagnosed,
             )
         with watch.stage("check"):
@@ -178,7 +185,16 @@ class Dispatcher:
         config = self._configured(fairness, method)
         config = replace(config, frontier_points=points or config.frontier_points)
         ready = self._prepare(intake.snapshot, config, due, watch)
-        return frontier_of(ready, config, due, watch, progress=progress, folder=folder, most=points)
+        problem, traced = frontier_of(
+            ready,
+            config,
+            due.fraction(_SOLVE_SHARE),
+            watch,
+            progress=progress,
+            folder=folder,
+            most=points,
+        )
+        return correct_frontier(ready, problem, traced, self.model, config, due, watch)
 
     def _configured(
         self, fairness: FairnessRules | None, method: FrontierMethod | None

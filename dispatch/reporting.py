@@ -34,6 +34,7 @@ from dispatch.result import (
 from dispatch.routes import handover_in_s
 from dispatch.snapshot import Intake, snapshot_hash
 from dispatch.tables import Floats, Ints
+from dispatch.tradeoff import FrontierReport
 from models.uplift import AcceptanceClaim
 from optimization import AssignmentProblem, fairness_measures
 
@@ -58,6 +59,7 @@ def make_plan(
     point: ByWeights | ByBound | AtKnee,
     reasons: Sequence[tuple[Reason, ...]],
     *,
+    frontier: FrontierReport | None = None,
     diagnosed: bool = True,
 ) -> Plan:
     """Write a decision down; the same input gives the same plan, ids included.
@@ -91,7 +93,7 @@ def make_plan(
         objectives=_objectives(ready, decision, claim, config, door_in),
         solver=decision.report,
         warnings=tuple(str(problem) for problem in intake.problems),
-        frontier=decision.frontier,
+        frontier=frontier,
     )
 
 

@@ -1,14 +1,16 @@
 """The efficiency-fairness frontier as it is reported: plans nobody can improve for free."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from dispatch.config import FrontierMethod
 from dispatch.domain import STRICT
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UNCORRECTED: Final = "naive, summed by the model that chose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,9 @@ class FrontierPoint:
 
     Attributes
     ----------
-    expected_acceptances
-        Naive: those of the model that chose.
+    expected_acceptances, naive_acceptances
+        Corrected for having been chosen by the model that counts them, as far as the report's
+        `acceptance_basis` says, and what that model claims, by which points are found.
     delivery_time_min, lateness_min, fairness_spread
         As in `Objectives`, pairs added up.
     efficiency
@@ -38,6 +41,7 @@ class FrontierPoint:
     __pydantic_config__ = STRICT
 
     expected_acceptances: float
+    naive_acceptances: float
     delivery_time_min: float
     lateness_min: float
     fairness_spread: float
@@ -73,6 +77,8 @@ class FrontierReport:
         two (None, 0).
     fairness_unit
         Of the spread.
+    acceptance_basis
+        How the expected acceptances were made, and whether they are corrected.
     """
 
     __pydantic_config__ = STRICT
@@ -88,6 +94,26 @@ class FrontierReport:
     hypervolume_gap: float | None = None
     open_boxes: int = 0
     fairness_unit: str = "orders²/h"
+    acceptance_basis: str = UNCORRECTED
+
+    def priced(self) -> "FrontierReport":
+        """Return the report with every point's price of fairness: what it loses and removes."""
+        first = self.points[0]
+        points = tuple(
+            replace(
+                point,
+                acceptance_lost=_share(first.expected_acceptances, point.expected_acceptances),
+                spread_removed=_share(first.fairness_spread, point.fairness_spread),
+            )
+            for point in self.points
+        )
+        return replace(self, points=points)
+
+    def corrected(self, acceptances: Sequence[float], basis: str) -> "FrontierReport":
+        """Return the report with other expected acceptances, point by point, and their price."""
+        pairs = zip(self.points, acceptances, strict=True)
+        points = tuple(replace(point, expected_acceptances=value) for point, value in pairs)
+        return replace(self, points=points, acceptance_basis=basis).priced()
 
     def spread_removed_for(self, acceptance: float) -> float:
         """Most of the spread that can be removed for this share of the acceptances, in [0, 1]."""
@@ -100,6 +126,7 @@ class FrontierReport:
         rows = [
             {
                 "expected_acceptances": p.expected_acceptances,
+                "naive_acceptances": p.naive_acceptances,
                 "delivery_time_min": p.delivery_time_min,
                 "lateness_min": p.lateness_min,
                 "fairness_spread": p.fairness_spread,
@@ -115,3 +142,7 @@ class FrontierReport:
             for p in self.points
         ]
         return pd.DataFrame(rows)
+
+
+def _share(first: float, here: float) -> float:
+    return (first - here) / first if first else 0.0

@@ -1,13 +1,15 @@
 """The acceptance a plan may claim: its own model's number, less what choosing by it adds."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dispatch.config import DispatchConfig
 from dispatch.decide import Decision, make_problem
+from dispatch.frontier import Traced
 from dispatch.prepare import AcceptanceScorer, Prepared, Stopwatch
 from dispatch.tables import Floats, Ints
+from dispatch.tradeoff import FrontierReport
 from dispatch.weighing import internal_weights
 from models import AcceptanceModel
 from models.uplift import (
@@ -18,7 +20,16 @@ from models.uplift import (
     fold_probabilities,
     level_rows,
 )
-from optimization import Deadline, solve
+from optimization import AssignmentProblem, Deadline, Weights, solve
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choosing:
+    """A plan's columns, what they were chosen from, and by which weights."""
+
+    problem: AssignmentProblem
+    columns: Ints
+    weights: Weights
 
 
 def claim_of_plan(
@@ -35,19 +46,63 @@ def claim_of_plan(
     solving took so long that doing it again would miss the deadline. The folds choose by the
     weights of the plan; a bound on an objective is left out, and of added-up pairs size limits too.
     """
-    if not isinstance(model, AcceptanceModel) or not len(decision.chosen):
-        return None
-    problem = decision.problem
-    n_folds = len(model.fold_ensembles_)
     spent_s = sum(watch.seconds[stage] for stage in ("probability", "problem", "solve"))
-    if n_folds * spent_s > deadline.remaining():
+    chosen = Choosing(decision.problem, decision.columns, internal_weights(decision.report.weights))
+    return _claim(ready, chosen, model, config, deadline, spent_s)
+
+
+def correct_frontier(
+    ready: Prepared,
+    problem: AssignmentProblem,
+    traced: Traced,
+    model: AcceptanceScorer,
+    config: DispatchConfig,
+    deadline: Deadline,
+    watch: Stopwatch,
+) -> FrontierReport:
+    """Correct the acceptance of every point by what the folds confirm of the most efficient plan.
+
+    The others are chosen less for acceptance, so they gain less by the model's numbers, and the
+    same share of that is true. Uncorrected where `claim_of_plan` would be None.
+    """
+    report = traced.report
+    spent_s = sum(watch.seconds[stage] for stage in ("probability", "problem"))
+    spent_s += watch.seconds["frontier"] / len(report.points)
+    chosen = Choosing(problem, traced.columns[0], traced.efficiency)
+    claim = _claim(ready, chosen, model, config, deadline, spent_s)
+    if claim is None:
+        return report
+    candidates, probability = _candidates(problem), _scored(ready)
+    average = candidates.mean_value(probability)
+    taken = [
+        candidates.chosen_value(np.ones_like(probability), columns) for columns in traced.columns
+    ]
+    naive = np.array([point.naive_acceptances for point in report.points])
+    acceptances = claim.correct(naive, np.array(taken) @ average)
+    return report.corrected(
+        acceptances.tolist(),
+        f"naive less {1.0 - claim.true_share:.0%} of the gain over an average choice: optimism, "
+        "found at the most efficient plan by letting models of disjoint orders choose and judge "
+        "each other's plans",
+    )
+
+
+def _claim(
+    ready: Prepared,
+    chosen: Choosing,
+    model: AcceptanceScorer,
+    config: DispatchConfig,
+    deadline: Deadline,
+    spent_s: float,
+) -> AcceptanceClaim | None:
+    if not isinstance(model, AcceptanceModel) or not len(chosen.columns):
         return None
-    weights = internal_weights(decision.report.weights)
+    if len(model.fold_ensembles_) * spent_s > deadline.remaining():
+        return None
+    problem = chosen.problem
     single = np.flatnonzero(problem.max_orders == 1)
-    scored = ready.costs.probability
     folds = fold_pair_probabilities(model, ready.columns)
     if ready.bundles is not None:
-        scored = np.concatenate((scored, ready.bundles.probability))
         folds = np.hstack((folds, fold_probabilities(model, ready.bundles.columns)))
 
     def pick(probability: Floats) -> Ints:
@@ -55,16 +110,12 @@ def claim_of_plan(
         if not own.one_column_per_courier:
             # A flow, always fast: a little more freedom to choose, so no less optimism to find.
             own = own.replace(max_size=np.full_like(own.max_size, own.order_size.sum()))
-        return solve(own, weights, deadline=deadline).columns
+        return solve(own, chosen.weights, deadline=deadline).columns
 
     claim = claim_acceptance(
-        Candidates(
-            order=problem.column_order.astype(np.int64),
-            column=np.repeat(np.arange(problem.n_columns), problem.orders_per_column),
-            n_orders=problem.n_orders,
-        ),
-        scored,
-        decision.columns,
+        _candidates(problem),
+        _scored(ready),
+        chosen.columns,
         folds,
         pick,
         level_rows=level_rows(model),
@@ -72,6 +123,21 @@ def claim_of_plan(
     )
     # a fold that was cut short chose less well than the plan did, and shows too little optimism
     return None if deadline.expired else claim
+
+
+def _candidates(problem: AssignmentProblem) -> Candidates:
+    return Candidates(
+        order=problem.column_order.astype(np.int64),
+        column=np.repeat(np.arange(problem.n_columns), problem.orders_per_column),
+        n_orders=problem.n_orders,
+    )
+
+
+def _scored(ready: Prepared) -> Floats:
+    """Return the probability of every column: the pairs', then the bundles'."""
+    if ready.bundles is None:
+        return ready.costs.probability
+    return np.concatenate((ready.costs.probability, ready.bundles.probability))
 
 
 def _rescored(ready: Prepared, probability: Floats) -> Prepared:

@@ -16,7 +16,7 @@ from models.calibration import METHODS, Calibration, CalibrationReport, choose_c
 from models.ensemble import Ensemble, TrainingRows, grow
 from models.errors import FeatureError, NotFittedError
 from models.evaluation import Metric, evaluate_probabilities, group_folds
-from models.features import Columns, FeatureSchema, build_matrix, default_schema
+from models.features import Columns, FeatureSchema, build_matrix
 from models.history import HistoryPrior
 from models.intervals import (
     bag_share,
@@ -28,7 +28,6 @@ from models.leakage import leakage_problems
 from models.log import (
     LogSummary,
     OffersLog,
-    inverse_propensities,
     need_both_classes,
     read_log,
 )
@@ -65,8 +64,9 @@ class AcceptanceModel:
         Trees that a city adds to the main ensemble, by city; set by `fit`, chosen by `calibrate`.
     calibration_, fold_calibrations_, bag_calibrations_, calibration_report_
         Set by `calibrate`; those of the bags are of the main ensemble, on resampled orders.
-    metrics_, reliability_, slices_
-        Held-out measures and tables set by `train`; empty until then.
+    metrics_, monotone_cost_, reliability_, slices_
+        Held-out measures and tables set by `train`; empty until then. The cost is None also where
+        directions are off (`models.directions`).
     """
 
     schema_: FeatureSchema
@@ -83,6 +83,7 @@ class AcceptanceModel:
     calibration_report_: CalibrationReport
     reference_: tuple[FeatureReference, ...]
     metrics_: dict[str, Metric]
+    monotone_cost_: Metric | None
     reliability_: tuple[ReliabilityRow, ...]
     slices_: tuple[ReliabilityRow, ...]
 
@@ -100,7 +101,7 @@ class AcceptanceModel:
         TrainingError
             If the log, or a fold of it, has too few rows or one class only.
         """
-        schema = schema_for(self.params)
+        schema = self.params.schema()
         offers = log if isinstance(log, OffersLog) else read_log(log, schema.raw_names)
         return self._fit(offers, schema)
 
@@ -304,6 +305,11 @@ class AcceptanceModel:
             f"{name} {metric.value:.4f} [{metric.low:.4f}, {metric.high:.4f}]"
             for name, metric in self.metrics_.items()
         ]
+        if (cost := self.monotone_cost_) is not None:
+            lines.append(
+                f"monotone directions add {cost.value:+.4f} [{cost.low:+.4f}, {cost.high:+.4f}] to "
+                "the log-loss"
+            )
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -334,13 +340,7 @@ class AcceptanceModel:
             raise FeatureError("offers log gives its answers away", problems)
         self.schema_ = schema
         self.history_prior_ = HistoryPrior.fit(log.couriers, log.accepted, log.merchants)
-        rows = TrainingRows(
-            self.matrix(log.columns),
-            log.accepted,
-            log.offered_at_s,
-            log.orders,
-            inverse_propensities(log) if self.params.propensity_weights else None,
-        )
+        rows = TrainingRows.of(log, self.matrix(log.columns), self.params)
         self.ensemble_ = grow(rows, schema, self.params)
         self.fold_ensembles_ = tuple(grow(rows.take(part), schema, self.params) for part in parts)
         self.bag_ensembles_ = grow_bags(rows, schema, self.params, self.ensemble_.n_trees)
@@ -357,7 +357,7 @@ class AcceptanceModel:
         # A calibration belongs to the ensembles it was fitted on.
         for name in ("calibration_", "fold_calibrations_", "bag_calibrations_"):
             self.__dict__.pop(name, None)
-        self.metrics_, self.reliability_, self.slices_ = {}, (), ()
+        self._forget_judgement()
         return self
 
     def _calibrate(self, log: OffersLog) -> AcceptanceModel:
@@ -385,8 +385,12 @@ class AcceptanceModel:
             method.fit, scores, log.accepted, log.orders, self.params.seed, self.params.n_bags
         )
         self.calibration_report_ = CalibrationReport(chosen, losses)
-        self.metrics_, self.reliability_, self.slices_ = {}, (), ()
+        self._forget_judgement()
         return self
+
+    def _forget_judgement(self) -> None:
+        self.metrics_, self.reliability_, self.slices_ = {}, (), ()
+        self.monotone_cost_ = None
 
     def _read(self, log: pd.DataFrame | OffersLog) -> OffersLog:
         self._need("schema_")
@@ -398,8 +402,3 @@ class AcceptanceModel:
         if not hasattr(self, attribute):
             step = "fit" if attribute == "schema_" else "calibrate"
             raise NotFittedError(f"call {step}(log) first, or load a saved model")
-
-
-def schema_for(params: AcceptanceParams) -> FeatureSchema:
-    """Return the features that the parameters allow."""
-    return default_schema(use_courier_history=params.use_courier_history, refused=params.refused)

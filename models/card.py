@@ -45,6 +45,7 @@ def model_card(model: AcceptanceModel) -> dict[str, Any]:
         "cities": sorted(model.city_ensembles_),
         "calibration": asdict(model.calibration_report_),
         "metrics": {name: asdict(metric) for name, metric in model.metrics_.items()},
+        "monotone_cost": cost if (cost := model.monotone_cost_) is None else asdict(cost),
         "reliability": [asdict(row) for row in model.reliability_],
         "slices": [asdict(row) for row in model.slices_],
         "features": [
@@ -88,6 +89,7 @@ def model_card_markdown(model: AcceptanceModel) -> str:
         + (f", trees of their own for {', '.join(facts['cities'])}." if facts["cities"] else "."),
         "## On the newest offers, never trained on",
         *_metrics(facts["metrics"]),
+        *_directions(facts["monotone_cost"]),
         "## Reliability",
         "![predicted against observed acceptance](reliability.png)",
         *_rows("predicted", model.reliability_),
@@ -127,6 +129,15 @@ def _metrics(metrics: dict[str, dict[str, float]]) -> list[str]:
                 for name, m in metrics.items()
             ),
         )
+    ]
+
+
+def _directions(cost: dict[str, float] | None) -> list[str]:
+    if cost is None:
+        return []
+    return [
+        f"Monotone directions add {cost['value']:+.4f} ({cost['low']:+.4f} to {cost['high']:+.4f}) "
+        "to the log-loss, against as many trees grown without them."
     ]
 
 

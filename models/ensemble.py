@@ -14,6 +14,7 @@ from models.errors import TrainingError
 from models.evaluation import split_by_time
 from models.features import FeatureSchema
 from models.forest import Forest
+from models.log import OffersLog, inverse_propensities
 from models.params import AcceptanceParams
 from models.scoring import CalibratingBackend, ScoringBackend, get_backend
 
@@ -89,6 +90,18 @@ class TrainingRows:
     orders: NDArray[np.int64]
     weights: FloatArray | None = None
     base: FloatArray | None = None
+
+    @classmethod
+    def of(cls, log: OffersLog, matrix: FloatArray, params: AcceptanceParams) -> TrainingRows:
+        """Put the answers of a log to its features, weighed where the parameters say so.
+
+        Raises
+        ------
+        FeatureError
+            If the parameters ask for propensity weights and the log carries no propensities.
+        """
+        weights = inverse_propensities(log) if params.propensity_weights else None
+        return cls(matrix, log.accepted, log.offered_at_s, log.orders, weights)
 
     def take(self, rows: NDArray[np.intp]) -> TrainingRows:
         """Return the rows named by index, in that order."""

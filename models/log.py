@@ -29,8 +29,9 @@ class OffersLog:
 
     `columns` holds the raw columns; `accepted` is bool (n,), `offered_at_s` UTC epoch seconds
     float64 (n,), `orders` and `couriers` int64 numbers (n,) that stand for the ids, `cities` int64
-    (n,) the place of each row's city in `city_names`. `propensity`, `answered_at_s` and `merchants`
-    (-1: none), (n,) each, are None where the log does not tell.
+    (n,) the place of each row's city in `city_names`, and `zones` in `zone_names` (-1: none).
+    `propensity`, `answered_at_s` and `merchants` (-1: none), (n,) each, are None where the log does
+    not tell.
     """
 
     columns: dict[str, NDArray[np.float64]]
@@ -40,6 +41,8 @@ class OffersLog:
     couriers: NDArray[np.int64]
     cities: NDArray[np.int64]
     city_names: tuple[str, ...]
+    zones: NDArray[np.int64]
+    zone_names: tuple[str, ...]
     propensity: NDArray[np.float64] | None = None
     answered_at_s: NDArray[np.float64] | None = None
     merchants: NDArray[np.int64] | None = None
@@ -57,6 +60,8 @@ class OffersLog:
             self.couriers[rows],
             self.cities[rows],
             self.city_names,
+            self.zones[rows],
+            self.zone_names,
             None if self.propensity is None else self.propensity[rows],
             None if self.answered_at_s is None else self.answered_at_s[rows],
             None if self.merchants is None else self.merchants[rows],
@@ -95,7 +100,7 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
 
     Needs `offer_id` (unique), `order_id`, `courier_id`, `offered_at` (timezone-aware), `accepted`
     (bool or 0/1) and the columns of `raw_names`, `vehicle` as a string. `city_id` (one city where
-    absent), `merchant_id`, `propensity` and `answered_at` (timezone-aware) are read where
+    absent), `zone`, `merchant_id`, `propensity` and `answered_at` (timezone-aware) are read where
     present; others are ignored.
 
     Raises
@@ -163,8 +168,9 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
     if problems:
         raise FeatureError("offers log refused", problems)
 
-    in_one = pd.Series("", index=frame.index)
+    in_one, in_none = (pd.Series(each, index=frame.index, dtype="str") for each in ("", None))
     cities, city_names = pd.factorize(frame.get("city_id", in_one).fillna(""), sort=True)
+    zones, zone_names = pd.factorize(frame.get("zone", in_none).astype("string"), sort=True)
     return OffersLog(
         with_unknown(columns, raw_names, len(frame)),
         frame["accepted"].to_numpy(dtype=np.float64) == 1.0,
@@ -173,6 +179,8 @@ def read_log(frame: pd.DataFrame, raw_names: tuple[str, ...]) -> OffersLog:
         pd.factorize(frame["courier_id"])[0].astype(np.int64),
         cities.astype(np.int64),
         tuple(map(str, city_names)),
+        zones.astype(np.int64),
+        tuple(map(str, zone_names)),
         propensity if "propensity" in frame else None,
         _epoch_s(frame["answered_at"]) if "answered_at" in frame else None,
         pd.factorize(frame["merchant_id"])[0].astype(np.int64) if "merchant_id" in frame else None,

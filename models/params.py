@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from models.features import FeatureSchema, default_schema
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceParams:
@@ -72,6 +74,16 @@ class AcceptanceParams:
             problems.append("expected calibration_share + test_share of at most 0.8")
         if problems:
             raise ValueError("; ".join(problems))
+
+    def schema(self) -> FeatureSchema:
+        """Return the features that the parameters allow.
+
+        Raises
+        ------
+        FeatureError
+            If `refused` names neither a feature nor a raw column.
+        """
+        return default_schema(use_courier_history=self.use_courier_history, refused=self.refused)
 
 
 _RANGES: Final[dict[str, tuple[float, float]]] = {

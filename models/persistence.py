@@ -49,6 +49,7 @@ _KEYS: Final = {
     "cities",
     "reference",
     "metrics",
+    "monotone_cost",
     "reliability",
     "slices",
     "libraries",
@@ -79,6 +80,7 @@ def save(model: AcceptanceModel, folder: Path | str) -> None:
         "cities": sorted(model.city_ensembles_),
         "reference": [asdict(each) for each in model.reference_],
         "metrics": {name: asdict(metric) for name, metric in model.metrics_.items()},
+        "monotone_cost": cost if (cost := model.monotone_cost_) is None else asdict(cost),
         "reliability": [asdict(row) for row in model.reliability_],
         "slices": [asdict(row) for row in model.slices_],
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -164,6 +166,8 @@ def _assemble(
         raise ValueError(f"expected no metrics or {', '.join(MEASURES)}")
     # A manifest is sorted by key; the order of the measures is their order in every report.
     model.metrics_ = {name: _record(Metric, metrics[name]) for name in MEASURES if metrics}
+    cost = facts["monotone_cost"]
+    model.monotone_cost_ = None if cost is None else _record(Metric, cost)
     model.reliability_ = _records(ReliabilityRow, facts["reliability"])
     model.slices_ = _records(ReliabilityRow, facts["slices"])
     _read_calibrations(model, json.loads(files[CALIBRATION]))

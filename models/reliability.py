@@ -83,11 +83,19 @@ def reliability_by_slice(
 def reliability_by_group(
     labels: NDArray[np.bool_],
     probabilities: FloatArray,
+    title: str,
     groups: NDArray[np.int64],
     names: Sequence[str],
 ) -> tuple[ReliabilityRow, ...]:
-    """Table by a group of each row, such as its city or zone; `groups` index `names`."""
-    return _table(labels, probabilities, groups, names, LEAST_ROWS)
+    """Table by city or zone (`title`); `groups` (n,) index `names`, -1 for none.
+
+    Empty where all rows are of one group, since that is the whole.
+    """
+    known = groups >= 0
+    if len(np.unique(groups[known])) < 2:
+        return ()
+    titles = [f"{title} {name}" for name in names]
+    return _table(labels[known], probabilities[known], groups[known], titles, LEAST_ROWS)
 
 
 _SLICES: Final[Mapping[str, tuple[str, str, float, tuple[float, ...]]]] = {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.acceptance import schema_for
 from models.ensemble import TrainingRows, grow
 from models.evaluation import log_loss, split_by_time
 from models.features import build_matrix
@@ -49,7 +48,7 @@ def tune(
         As in `train`.
     """
     start = params or AcceptanceParams()
-    schema = schema_for(start)
+    schema = start.schema()
     offers = read_log(log, schema.raw_names)
     later = start.calibration_share + start.test_share
     fit = (1.0 - later) * (1.0 - start.stop_share)
@@ -57,7 +56,7 @@ def tune(
     known = offers.take(old)
     prior = HistoryPrior.fit(known.couriers, known.accepted, known.merchants)
     matrix = build_matrix(offers.columns, schema, prior)
-    rows = TrainingRows(matrix, offers.accepted, offers.offered_at_s, offers.orders)
+    rows = TrainingRows.of(offers, matrix, start)
     past, newer = rows.take(old), rows.take(judge)
     done = []
     for k, tried in enumerate(_variants(start, trials, seed)):

@@ -153,12 +153,12 @@ def render_frontier(console: Console, frontier: FrontierReport) -> None:
     found = "weight: of fairness, per unit of efficiency" if swept else "sum: some weights find it"
     table = Table(
         title=f"Frontier, most efficient to fairest (efficiency: {weights})",
-        caption="accepted: naive, by the model that chose; spread: fairness, "
+        caption=f"accepted: {frontier.acceptance_basis}; spread: fairness, "
         f"{frontier.fairness_unit}; lost, removed: of the first row's; {found}",
     )
     shown = _shown(frontier)
     open_gaps = any(point.gap for point in shown)
-    for name in ("accepted", "minutes", "late", "spread", "lost", "removed"):
+    for name in ("accepted", "naive", "minutes", "late", "spread", "lost", "removed"):
         table.add_column(name, justify="right")
     table.add_column("weight" if swept else "sum", justify="right")
     for name in ("gap", "") if open_gaps else ("",):
@@ -166,6 +166,7 @@ def render_frontier(console: Console, frontier: FrontierReport) -> None:
     for point in shown:
         table.add_row(
             f"{point.expected_acceptances:.2f}",
+            f"{point.naive_acceptances:.2f}",
             f"{point.delivery_time_min:.0f}",
             f"{point.lateness_min:.0f}",
             f"{point.fairness_spread:.2f}",

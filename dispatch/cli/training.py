@@ -38,14 +38,17 @@ def run(
     with console.status(f"training on {len(log):,} offers"):
         model = models.train(log, params)
     models.save(model, out)
+    shown = dict(model.metrics_)
+    if model.monotone_cost_ is not None:
+        shown["log_loss_added_by_directions"] = model.monotone_cost_
     if as_json:
-        metrics = {name: asdict(metric) for name, metric in model.metrics_.items()}
+        metrics = {name: asdict(metric) for name, metric in shown.items()}
         typer.echo(json.dumps({"version": model.version, "metrics": metrics}, indent=1))
     else:
         table = Table(title="On the latest offers, never trained on")
         for name in ("metric", "value", "90 % interval"):
             table.add_column(name, justify="left" if name == "metric" else "right")
-        for name, metric in model.metrics_.items():
+        for name, metric in shown.items():
             table.add_row(
                 name.replace("_", " "),
                 f"{metric.value:.4f}",

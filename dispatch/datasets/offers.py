@@ -30,6 +30,7 @@ LOG_COLUMNS = (
     LogColumn("order_id", "text", "orders refused once are offered again"),
     LogColumn("courier_id", "text", "who was asked"),
     LogColumn("city_id", "text", "where", required=False),
+    LogColumn("zone", "text", "zone of the order, for the card's slices", required=False),
     LogColumn("merchant_id", "text", "who prepared the order", required=False),
     LogColumn("offered_at", "time", "RFC 3339 with its offset; read as UTC"),
     LogColumn("accepted", "0 or 1", "the answer; no answer counts as 0"),
@@ -38,6 +39,8 @@ LOG_COLUMNS = (
         "propensity", "(0, 1]", "chance with which the policy chose this courier", required=False
     ),
 )
+
+_MAY_BE_EMPTY = ("zone", "merchant_id")
 
 
 def write_offers(log: pd.DataFrame, path: str | Path) -> None:
@@ -162,7 +165,10 @@ class _Checker:
             share = pd.to_numeric(values, errors="coerce").astype(np.float64)
             self._expect(name, (share > 0) & (share <= 1), "a number in (0, 1]")
             return share
-        self._expect(name, values.notna() & (values.astype(str) != ""), "an id")
+        given = values.notna() & (values.astype(str) != "")
+        if name in _MAY_BE_EMPTY:
+            return values.where(given, None).astype(object)
+        self._expect(name, given, "an id")
         return values.astype(object)
 
     def across(self, log: pd.DataFrame) -> None:

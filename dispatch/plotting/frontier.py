@@ -5,12 +5,12 @@ from typing import Literal
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dispatch.tradeoff import FrontierReport
+from dispatch.tradeoff import UNCORRECTED, FrontierReport
 
 Against = Literal["expected_acceptances", "delivery_time_min"]
 
 _LABELS = {
-    "expected_acceptances": "expected orders accepted, naive (more is better)",
+    "expected_acceptances": "expected orders accepted, {basis} (more is better)",
     "delivery_time_min": "delivery time, minutes in all (less is better)",
 }
 _MANY = 40  # points, from which on they are drawn small
@@ -32,7 +32,8 @@ def plot_frontier(report: FrontierReport, ax: Axes, against: Against) -> Axes:
             beside = (8, 8 if against == "delivery_time_min" else -14)
             ax.annotate("knee", place, xytext=beside, textcoords="offset points", color=_ORANGE)
     ax.set_xlabel(f"fairness spread, {report.fairness_unit} (less is fairer)")
-    ax.set_ylabel(_LABELS[against])
+    basis = "naive" if report.acceptance_basis == UNCORRECTED else "corrected"
+    ax.set_ylabel(_LABELS[against].format(basis=basis))
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     return ax

@@ -56,14 +56,17 @@ def test_permuting_the_future_moves_no_feature(model: AcceptanceModel, world: An
 
     def matrix(log: Any) -> Any:
         read = read_log(log, tuple(RAW_COLUMNS))
-        offers, taken = past_counts(read.couriers, read.offered_at_s, read.accepted, answer_s=1.0)
-        return model.matrix({**read.columns, "courier_offers": offers, "courier_accepted": taken})
+        columns = dict(read.columns)
+        for whose, groups in (("courier", read.couriers), ("merchant", read.merchants)):
+            counts = past_counts(groups, read.offered_at_s, read.accepted, answer_s=1.0)
+            columns[f"{whose}_offers"], columns[f"{whose}_accepted"] = counts
+        return model.matrix(columns)
 
     log = world.log.reset_index(drop=True)
     future = log.index[4000:]
     changed = log.copy()
     shuffled = log.loc[np.random.default_rng(7).permutation(future)].reset_index(drop=True)
-    for name in (*RAW_COLUMNS, "courier_id", "order_id", "accepted"):
+    for name in (*RAW_COLUMNS, "courier_id", "merchant_id", "order_id", "accepted"):
         changed.loc[future, name] = shuffled[name].to_numpy()
     # Ids become numbers by first appearance, so those of the past stay the same.
     np.testing.assert_array_equal(matrix(log)[:4000], matrix(changed)[:4000])

@@ -73,6 +73,7 @@ def test_a_loaded_model_gives_identical_probabilities_and_facts(
         )
     assert again.version == model.version
     assert again.summary() == model.summary()
+    assert again.monotone_cost_ == model.monotone_cost_
     assert (again.params, again.training_, again.metrics_, again.calibration_report_) == (
         model.params,
         model.training_,

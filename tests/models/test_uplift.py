@@ -112,6 +112,32 @@ def test_the_corrected_claim_is_near_the_truth_where_the_naive_one_is_not(
     assert abs(np.mean(corrected)) < 0.1 * np.mean(naive)
 
 
+@pytest.mark.parametrize("signal", [0.0, 0.05])
+@pytest.mark.parametrize("other", [0.05, 0.2])
+def test_what_is_found_at_one_end_of_a_frontier_corrects_plans_chosen_less_by_acceptance(
+    signal: float, other: float
+) -> None:
+    """`other` is the spread of a cost that the plan minds as well; means of 20 draws."""
+    n, noise = 40, 0.12
+    candidates, pick = matching(n)
+    naive_errs, errs = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = 0.6 + signal * rng.normal(size=n * n)
+        folds = truth + noise * rng.normal(size=(2, n * n))
+        full = folds.mean(axis=0)
+        claim = claim_acceptance(
+            candidates, full, pick(full), folds, pick, level_rows=1e6, seed=seed
+        )
+        plan = pick(full + other * rng.normal(size=n * n))
+        naive, average = full[plan].sum(), candidates.mean_value(full).sum()
+        (corrected,) = claim.correct(np.array([naive]), np.array([average]))
+        naive_errs.append((naive - truth[plan].sum()) / n)
+        errs.append((corrected - truth[plan].sum()) / n)
+    assert np.mean(naive_errs) > 0.03
+    assert abs(np.mean(errs)) < 0.15 * np.mean(naive_errs)
+
+
 def explored_log(n: int, seed: int) -> tuple[Floats, Ints, Floats, Floats]:
     """Three couriers an offer, asked with chances 0.6, 0.3, 0.1, accepting with 0.5, 0.6, 0.9."""
     rng = np.random.default_rng(seed)

@@ -77,6 +77,20 @@ def test_slices_cover_every_row_of_each_column(world: Any) -> None:
     assert all(total > 0.98 * len(world.log) for total in by_title.values())
 
 
+def test_zones_and_cities_are_slices_and_orders_without_a_zone_are_in_none(
+    world: Any, quick_params: AcceptanceParams
+) -> None:
+    log = world.log.copy()
+    log["zone"] = np.resize(["north", "south", None], len(log))
+    log["city_id"] = "here"
+    sliced = train(log, replace(quick_params, n_bags=0)).slices_
+    zones = {row.label: row.rows for row in sliced if row.label.startswith("zone")}
+    assert set(zones) == {"zone north", "zone south"}
+    newest = sum(row.rows for row in sliced if row.label.startswith("hour"))
+    assert sum(zones.values()) == pytest.approx(2 / 3 * newest, rel=0.02)
+    assert not any(row.label.startswith("city") for row in sliced)  # one city is the whole
+
+
 def test_psi_is_zero_for_the_same_values_and_large_for_moved_ones() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=5000)
@@ -248,7 +262,10 @@ def test_the_card_names_what_matters_and_is_json(model: AcceptanceModel) -> None
     assert facts["version"] == model.version
     assert sum(f["importance"] for f in facts["features"]) == pytest.approx(1.0)
     text = model_card_markdown(model)
-    for part in (model.version, "Reliability", "By slice", "Limits", "to_pickup_s", "log loss"):
+    assert model.monotone_cost_ is not None
+    assert facts["monotone_cost"]["value"] == model.monotone_cost_.value
+    parts = ("Monotone directions add", "Reliability", "By slice", "Limits", "to_pickup_s")
+    for part in (model.version, "log loss", *parts):
         assert part in text
 
 
@@ -290,7 +307,7 @@ def test_a_city_with_a_law_of_its_own_gets_trees_and_others_do_not(
     here = odd[-500:]
     error = np.abs(np.stack([m.predict_proba(columns) for m in (own, rest)]) - truth[-500:])
     assert error[0, here].mean() < error[1, here].mean()
-    assert any(row.label == "odd" for row in model.slices_)
+    assert any(row.label == "city odd" for row in model.slices_)
 
 
 def test_inverse_propensities_find_the_law_of_everyone(
