@@ -199,6 +199,7 @@ def test_reports_stand_alone() -> None:
         comparison_report(found, found.differences(np.random.default_rng(0)), excess),
     )
     for page, pictures in zip(pages, (4, 2), strict=True):
+        assert 'alt=""' not in page
         assert page.count("<img") == page.count('src="data:image/png;base64,') == pictures
         assert not re.search(r"<script|<link|https?://|@import", page)
         assert page.rstrip().endswith("</html>")
