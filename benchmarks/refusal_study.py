@@ -114,9 +114,10 @@ class SoftOracle(Oracle):
 class ByExpectedTime:
     """A belief under which an offer is worth the expected minutes until somebody rides.
 
-    A refusal costs what asking the next best courier costs `ASK_AGAIN_S` later, and not the price
-    of serving the order last: waits at the pickup make up for it. Whom to ask first is then who
-    brings the least expected time to the door, a likely acceptor farther away or a nearer gamble.
+    A refusal costs what the next best courier costs who is asked `ASK_AGAIN_S` later until they
+    accept, less the time to spare of who is told early, and not the price of serving the order
+    last. Whom to ask first is then who brings the least expected time to the door, a likely
+    acceptor farther away or a nearer gamble.
     """
 
     def __init__(self, model: PairScorer, version: str) -> None:
@@ -131,11 +132,11 @@ class ByExpectedTime:
     def predict_pairs(self, pairs: PairColumns) -> np.ndarray:
         """Return the chance at which the dispatcher's own price of a refusal is the right one."""
         chance, columns, order = self._model.predict_pairs(pairs), pairs.expand(), pairs.order_row
-        ride_s = columns["until_free_s"] + columns["to_pickup_s"] + columns["trip_s"]
-        door_s = ride_s + columns["wait_s"]
-        # every order's pairs by what being asked after a refusal, and refusing in turn, comes to
-        later_s = ride_s + np.maximum(columns["wait_s"], ASK_AGAIN_S)
-        later_s += ASK_AGAIN_S * (1 - chance) / chance
+        rides_s = columns["until_free_s"] + columns["to_pickup_s"] + columns["trip_s"]
+        door_s = rides_s + columns["wait_s"]
+        # every order's pairs by what asking them after a refusal, until they accept, comes to
+        spare_s = np.minimum(columns["wait_s"], EARLY_S)
+        later_s = door_s + np.maximum(ASK_AGAIN_S / chance - spare_s, 0.0)
         ranking = np.lexsort((later_s, order))
         start = np.searchsorted(order[ranking], order)
         best = ranking[start]
