@@ -70,6 +70,24 @@ def test_a_bonus_counts_for_bundles_as_well(fork: Snapshot, street: Any) -> None
         assert len(plan.offers[0].order_ids) == 2
 
 
+@pytest.mark.parametrize(("fairness", "second"), [(0.0, "left"), (1.0, "right")])
+def test_the_fairness_term_looks_at_the_day_so_far(
+    street: Any, fairness: float, second: str
+) -> None:
+    """left is at the door of the first order, 5 minutes nearer to the second than right is.
+
+    Each order is alone in its epoch, so a term on one epoch's work would always choose left.
+    """
+    day = street.day(
+        (street.order("a", 0, 0, 5, 5.5), street.order("b", 60, 60, 5, 5.5)),
+        (street.shift("left", 0, 120, 0), street.shift("right", 0, 120, 11)),
+    )
+    horizon = RollingHorizon(dispatcher(street, fairness=fairness), Commitment(late=False))
+    log = Environment(day, Policy(horizon), AlwaysAccept()).run()
+    taken = [e.courier_id for e in log.events if e.kind is Kind.ACCEPTED]
+    assert taken == ["left", second]
+
+
 def test_biases_rise_for_those_below_the_mean_and_fall_above(fork: Snapshot, street: Any) -> None:
     worked = PastWork(orders=3, online_s=3600.0)
     idle = PastWork(orders=1, online_s=3600.0)
