@@ -20,7 +20,7 @@ from dispatch import Dispatcher
 from dispatch.config import DispatchConfig
 from dispatch.datasets import GrubhubInstance, public_data_dir
 from dispatch.domain import Snapshot
-from dispatch.prepare import AcceptanceScorer
+from dispatch.prepare import AcceptanceScorer, PairScorer
 from dispatch.simulation import (
     AlwaysAccept,
     Commitment,
@@ -50,6 +50,8 @@ EARLY_S = 180.0
 EXPIRES_S = 150.0
 GENTLE = 0.15
 """Share of a refusal's price kept: who is refused is offered again in minutes, not served last."""
+ASK_AGAIN_S = 150.0
+"""From an offer that is refused to the next one: an answer takes 60 to 150 s, an epoch 60."""
 MEASURES = ("penalised_excess", "click_to_door", "undelivered_percent")
 
 
@@ -109,13 +111,56 @@ class SoftOracle(Oracle):
         return 1 - GENTLE * (1 - super().predict_pairs(pairs))
 
 
+class ByExpectedTime:
+    """A belief under which an offer is worth the expected minutes until somebody rides.
+
+    A refusal costs what the next best courier costs who is asked `ASK_AGAIN_S` later until they
+    accept, less the time to spare of who is told early, and not the price of serving the order
+    last. Whom to ask first is then who brings the least expected time to the door, a likely
+    acceptor farther away or a nearer gamble.
+    """
+
+    def __init__(self, model: PairScorer, version: str) -> None:
+        self._model = model
+        self.version = f"{version}, by expected time"
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Pass on who the couriers are to a model that wants to know."""
+        if isinstance(self._model, Oracle):
+            self._model.see(snapshot)
+
+    def predict_pairs(self, pairs: PairColumns) -> np.ndarray:
+        """Return the chance at which the dispatcher's own price of a refusal is the right one."""
+        chance, columns, order = self._model.predict_pairs(pairs), pairs.expand(), pairs.order_row
+        rides_s = columns["until_free_s"] + columns["to_pickup_s"] + columns["trip_s"]
+        door_s = rides_s + columns["wait_s"]
+        # every order's pairs by what asking them after a refusal, until they accept, comes to
+        spare_s = np.minimum(columns["wait_s"], EARLY_S)
+        later_s = door_s + np.maximum(ASK_AGAIN_S / chance - spare_s, 0.0)
+        ranking = np.lexsort((later_s, order))
+        start = np.searchsorted(order[ranking], order)
+        best = ranking[start]
+        second = ranking[np.minimum(start + 1, len(ranking) - 1)]
+        other = np.where(best == np.arange(len(order)), second, best)
+        slowest_s = np.full(int(order.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(slowest_s, order, door_s)
+        last_s = slowest_s[order] + CONFIG.objective.retry_s
+        after_s = np.where(order[other] == order, np.minimum(later_s[other], last_s), last_s)
+        price = (1 - chance) * np.maximum(after_s - door_s, 0.0) / (last_s - door_s)
+        return np.asarray(np.clip(1 - price, 1e-6, 1 - 1e-9))
+
+    def predict_proba(self, columns: dict[str, np.ndarray]) -> np.ndarray:
+        """Not asked: pairs come with their orders."""
+        raise NotImplementedError("the expected time is an order's, over all its couriers")
+
+
 class Seeing(RollingHorizon):
     """A rolling horizon whose scorer is told who the couriers are."""
 
     def decide(self, snapshot: Snapshot, next_epoch_s: float) -> Decision:
         """Let the scorer see, then decide."""
         model = self.dispatcher.model
-        if isinstance(model, Oracle):
+        if isinstance(model, Oracle | ByExpectedTime):
             model.see(snapshot)
         return super().decide(snapshot, next_epoch_s)
 
@@ -225,6 +270,12 @@ def main() -> None:
         "aware, gentle, 2 backups": rolling(lambda: Gentle(model, GENTLE), early, 2),
         "law and effects learnt in the day, gentle": rolling(
             lambda: Gentle(LearntEffects(law, mean), GENTLE), early
+        ),
+        "aware, by expected time, told earlier": rolling(
+            lambda: ByExpectedTime(model, "aware"), early
+        ),
+        "oracle, by expected time, told earlier": rolling(
+            lambda: ByExpectedTime(Oracle(law), "oracle"), early
         ),
         "oracle, gentle, told earlier": rolling(lambda: SoftOracle(law), early),
         "oracle, gentle, 2 backups": rolling(lambda: SoftOracle(law), early, 2),

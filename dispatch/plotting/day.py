@@ -29,6 +29,7 @@ def plot_click_to_door(orders: pd.DataFrame, ax: Axes) -> Axes:
         ax.axvline(float(taken.mean()), color=ORANGE, linewidth=1.2)
         mean, p90 = taken.mean(), taken.quantile(0.9)
         ax.set_title(f"Click to door: mean {mean:.1f}, 90th percentile {p90:.1f} min", fontsize=10)
+    ax.set_xlim(0, top)
     ax.set_xlabel("minutes since placement")
     ax.set_ylabel("orders")
     ax.legend(frameon=False, fontsize=8)

@@ -6,10 +6,10 @@ is snapshots, and all it can do is offer, hold and send idle couriers somewhere.
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from dispatch.domain import Courier, Snapshot
+from dispatch.domain import Snapshot
 from dispatch.fairness import Books
 from dispatch.simulation.behaviour import Behaviour, Draws
 from dispatch.simulation.day import Day, moment
@@ -99,16 +99,14 @@ class Environment:
         """Show what a platform would know now: open orders and the couriers logged on."""
         world, day = self._world, self._day
         now_s, rules = world.now_s, day.rules
-        couriers: list[Courier] = []
-        for state in world.online.values():
-            if not state.leaving:
-                courier, on_board = show_courier(state, now_s, rules)
-                work = world.ledger.past_work(state.row, now_s, shown_on_board=on_board)
-                couriers.append(replace(courier, past_work=work))
         return Snapshot(
             now=moment(now_s),
             orders=tuple(order.shown(now_s, rules.block_s) for order in world.open.values()),
-            couriers=tuple(couriers),
+            couriers=tuple(
+                show_courier(state, world.ledger, now_s, rules)
+                for state in world.online.values()
+                if not state.leaving
+            ),
             city_id=day.city_id,
             timezone=day.timezone,
             currency=day.currency,

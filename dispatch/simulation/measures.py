@@ -158,6 +158,7 @@ def summarise(log: DayLog, penalty_min: float = PENALTY_MIN) -> dict[str, Any]:
         ends[event.kind] += 1
     answered = sum(ends.values()) - ends[Kind.VOID]
     trips = sum(e.kind is Kind.FREED for e in log.events)
+    paid = couriers["earnings_per_busy_h"].to_numpy(np.float64)  # of those who had work at all
     found_min = (orders["accepted_s"] - orders["first_offered_s"]) / 60
     return {
         "orders": {
@@ -191,6 +192,7 @@ def summarise(log: DayLog, penalty_min: float = PENALTY_MIN) -> dict[str, Any]:
         "fairness": {
             "orders_per_online_h": asdict(evenness(account.per_online_hour(account.orders))),
             "earnings_per_online_h": asdict(evenness(account.per_online_hour(account.earnings))),
+            "earnings_per_busy_h": asdict(evenness(paid[np.isfinite(paid)])),
         },
         "decisions": {
             "made": sum(e.kind is Kind.DECIDED for e in log.events),

@@ -84,20 +84,22 @@ def comparison_report(
 ) -> str:
     """Write a comparison as one HTML page; `excess` holds every delivered order's, by policy."""
     base, *others = comparison.values
+    # counts are whole on one day, and not on average
+    forms = {
+        name: (label, form.replace(".0f", ".1f"))
+        for label, name, form in HEADLINES
+        if name in BETTER_LOW
+    }
     body = [
         _table(
             ("mean over pairs", *comparison.values),
             [
                 (label, *(_shown(_mean(v[name]), form) for v in comparison.values.values()))
-                for label, name, form in HEADLINES
-                if name in BETTER_LOW
+                for name, (label, form) in forms.items()
             ],
         )
     ]
-    labels = {
-        name: (label, form.replace(":,", ":+,").replace(":.", ":+."))
-        for label, name, form in HEADLINES
-    }
+    labels = {name: (label, form.replace(":", ":+")) for name, (label, form) in forms.items()}
     for policy in others:
         body.append(f"<h2>{escape(policy)} less {escape(base)}</h2>")
         head = ("", "difference", f"{LEVEL:.0%} interval", "wins", "losses", "ties")
@@ -180,7 +182,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _picture(draw: Callable[[Axes], Axes], size: tuple[float, float] = (6.4, 4.2)) -> str:
     figure = Figure(figsize=size, layout="constrained")
-    draw(figure.subplots())
+    said = escape(draw(figure.subplots()).get_title())
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=130)
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}">'
+    source = base64.b64encode(data.getvalue()).decode()
+    return f'<img alt="{said}" src="data:image/png;base64,{source}">'

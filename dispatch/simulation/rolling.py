@@ -1,7 +1,7 @@
 """`Dispatcher.assign` as a policy: plan every epoch, commit as late as is safe."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -81,6 +81,7 @@ def commit(
     """
     routes = {route.courier_id: route for route in plan.routes}
     couriers = {courier.id: courier for courier in snapshot.couriers}
+    before_s = {order.id: order.pickup.service_before_s for order in snapshot.orders}
     by_courier: dict[str, list[Offer]] = defaultdict(list)
     for offer in plan.offers:
         by_courier[offer.courier_id].append(offer)
@@ -91,7 +92,7 @@ def commit(
     for name, offers in by_courier.items():
         stops = [stop for stop in routes[name].stops if not stop.accepted]
         free_s = _free_s(couriers[name], routes[name], snapshot)
-        start_s = latest_start_s(stops, free_s, snapshot)
+        start_s = latest_start_s(stops, free_s, before_s)
         if commitment.late and start_s >= deadline_s:
             reason = f"courier {name} would still be in time if told by {moment(start_s):%H:%M:%S}"
             held += [HeldOrder(order, reason) for offer in offers for order in offer.order_ids]
@@ -129,12 +130,14 @@ def _split_first_job(stops: Sequence[PlannedStop]) -> tuple[list[PlannedStop], l
     return list(stops), []
 
 
-def latest_start_s(stops: Sequence[PlannedStop], start_s: float, snapshot: Snapshot) -> float:
+def latest_start_s(
+    stops: Sequence[PlannedStop], start_s: float, before_s: Mapping[str, float]
+) -> float:
     """Return until when the courier can start on new stops without any dropoff being later.
 
     Waits at the pickups before the first dropoff absorb a later start; a visit's wait counts once.
+    `before_s` is the service before each order's pickup.
     """
-    before_s = {order.id: order.pickup.service_before_s for order in snapshot.orders}
     visit = None
     for stop in stops:
         if stop.kind is StopKind.DROPOFF:

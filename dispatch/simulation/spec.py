@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from dispatch.config import DispatchConfig, OfferRules
+from dispatch.config import BundleRules, CandidateRules, DispatchConfig, Objective, OfferRules
 from dispatch.domain import STRICT
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.simulation.behaviour import AlwaysAccept, Behaviour
@@ -83,8 +83,8 @@ class PolicyRules:
     ----------
     period_s, event_gap_s
         Decide every so often; with a gap, also on events, on its multiples.
-    commit_late, margin_s
-        Tell couriers as late as is safe (see `Commitment`), or at once.
+    commit_late, margin_s, first_job
+        Tell couriers as late as is safe or at once, the whole trip or its first job: `Commitment`.
     backups
         Couriers asked after a refusal without waiting for the next epoch.
     urgent_step_s
@@ -104,6 +104,7 @@ class PolicyRules:
     event_gap_s: Annotated[float, Field(ge=1, le=3600)] | None = None
     commit_late: bool = True
     margin_s: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    first_job: bool = False
     backups: Annotated[int, Field(ge=0, le=50)] = 0
     urgent_step_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     reposition: Literal["stay", "pickups"] = "stay"
@@ -130,7 +131,7 @@ class PolicyRules:
             import models
 
             dispatcher = Dispatcher(models.load(self.model), config, day.travel)
-        commitment = Commitment(late=self.commit_late, margin_s=self.margin_s)
+        commitment = Commitment(self.commit_late, self.margin_s, self.first_job)
         horizon = RollingHorizon(dispatcher, commitment, backups=self.backups)
         when: When = Every(self.period_s)
         if self.event_gap_s is not None:
@@ -145,10 +146,37 @@ class PolicyRules:
         )
 
 
+CHAINS = PolicyRules(
+    name="chains",
+    first_job=True,
+    dispatch=DispatchConfig(
+        policy_id="chains",
+        candidates=CandidateRules(
+            couriers_per_order=40, max_pickup_m=200_000, max_new_orders=3, shift_covers="pickup"
+        ),
+        bundles=BundleRules(
+            enabled=True,
+            mates_per_order=5,
+            couriers_per_pair=4,
+            couriers_per_triple=3,
+            orders_per_courier=6,
+            one_visit_per_place=True,
+            finish_first=True,
+        ),
+        objective=Objective(acceptance=1.0, delivery_time=1.0, lateness=0.0, fairness=0.0),
+        offers=_PATIENT.offers,
+    ),
+)
+"""Minutes to the door count, trips are chains of jobs at one restaurant each, told job by job.
+
+The default for days under the rules of the Grubhub instances, all of them alike.
+"""
+
 POLICIES: dict[str, PolicyRules] = {
     rules.name: rules
     for rules in (
         PolicyRules(),
+        CHAINS,
         PolicyRules(name="at-once", commit_late=False),
         PolicyRules(name="five-minutes", period_s=300.0),
         PolicyRules(

@@ -14,6 +14,7 @@ from dispatch.domain import (
     Refusal,
     StopKind,
 )
+from dispatch.fairness import Ledger
 from dispatch.simulation.day import DayRules, Shift, moment
 from dispatch.simulation.policy import Proposal
 from dispatch.simulation.timeline import TimedStop
@@ -153,26 +154,24 @@ def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...
     return tuple(shown)
 
 
-def show_courier(state: CourierState, now_s: float, rules: DayRules) -> tuple[Courier, int]:
-    """Show a courier, without past work, and how many orders that shows on board."""
+def show_courier(state: CourierState, ledger: Ledger, now_s: float, rules: DayRules) -> Courier:
+    """Show a courier; orders on board are not past work yet."""
     base = state.shift.courier
     place, from_s, ahead = state.ahead(now_s)
     if rules.finish_first:
         (place, from_s), ahead = state.after(state.stops, now_s), []
     open_orders = {s.order.id: s.order.size for s in ahead}
-    return (
-        Courier(
-            id=base.id,
-            position=place,
-            vehicle=base.vehicle,
-            capacity=base.capacity,
-            available_at=moment(from_s) if from_s > now_s else None,
-            shift_end=base.shift_end,
-            skills=base.skills,
-            on_board=board_stops(ahead, rules) if ahead else (),
-            pending_offers=tuple(offer.shown() for offer in state.offers.values()),
-            load_size=sum(open_orders.values()),
-            last_offer_at=None if state.last_offer_s is None else moment(state.last_offer_s),
-        ),
-        len(open_orders),
+    return Courier(
+        id=base.id,
+        position=place,
+        vehicle=base.vehicle,
+        capacity=base.capacity,
+        available_at=moment(from_s) if from_s > now_s else None,
+        shift_end=base.shift_end,
+        skills=base.skills,
+        on_board=board_stops(ahead, rules) if ahead else (),
+        pending_offers=tuple(offer.shown() for offer in state.offers.values()),
+        load_size=sum(open_orders.values()),
+        last_offer_at=None if state.last_offer_s is None else moment(state.last_offer_s),
+        past_work=ledger.past_work(state.row, now_s, shown_on_board=len(open_orders)),
     )

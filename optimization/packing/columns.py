@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -89,6 +89,18 @@ class PackingColumns:
         ptr = np.searchsorted(entry[ranked], np.arange(len(self.leave) + 2)).astype(np.int64)
         return ptr, ranked // self.orders.shape[1]
 
+    def only(self, ids: Ints) -> PackingColumns:
+        """Keep some columns, (x,) ids that rise."""
+        ptr = np.searchsorted(ids, self.ptr).astype(np.int64)
+        return replace(
+            self, column=self.column[ids], orders=self.orders[ids], cost=self.cost[ids], ptr=ptr
+        )
+
+    def reduced(self, price: Ints) -> Ints:
+        """(k,) what each column costs once its orders have paid their prices, (n,)."""
+        cost: Ints = self.cost - np.append(price, 0)[self.orders].sum(axis=1)
+        return cost
+
     def for_coverage(self, scale: int) -> PackingColumns:
         """Return the problem of leaving the least, whatever it costs, in finer steps."""
         free = np.zeros_like(self.cost)
@@ -103,5 +115,9 @@ class PackingColumns:
 
     def value(self, chosen: Ints) -> int:
         """Evaluate chosen columns, as `ScalarProblem.value` does."""
-        left = int(self.leave[self.covered(chosen) == 0].sum())
-        return self.constant + int(self.cost[chosen].sum()) + self.dominance * left
+        return self.value_at(chosen, self.dominance * self.leave)
+
+    def value_at(self, chosen: Ints, cap: Ints) -> int:
+        """Evaluate chosen columns where leaving order i costs `cap[i]`."""
+        left = int(cap[self.covered(chosen) == 0].sum())
+        return self.constant + int(self.cost[chosen].sum()) + left

@@ -6,14 +6,19 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from optimization.errors import SolverError
 from optimization.packing.columns import Ints, PackingColumns
-from optimization.solvers.cbc import Outcome
+from optimization.packing.prices import Prices, certify, least_by_courier
+from optimization.solvers.cbc import MilpAnswer, Outcome
 from optimization.solvers.model import MilpModel
+from optimization.solvers.partition import partition_model
 from optimization.solvers.pool import WorkerPool
 from optimization.stop import Deadline
+
+SIZES = (600, 2400)
+"""Columns of least slack that are solved before all: they mostly hold the best packing, and what it
+then leaves in question is proven sooner than the whole is solved."""
 
 TOLERANCE = 1e-6
 """Relative slack within which an engine's floating-point claim counts as the integer it means."""
@@ -21,52 +26,165 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoreAnswer:
-    """A packing of the core, ids of the columns given, and what is proven about it.
+    """A packing that costs less than the one known, and what is proven.
 
     Attributes
     ----------
     chosen
-        The packing; None where the deadline came before any.
-    optimal
-        Whether no packing of the core costs less.
+        Ids of the columns given; None where none was found.
+    bound
+        No packing of these columns costs less than this, or than the target where that is less.
     """
 
     chosen: Ints | None
-    optimal: bool
+    bound: int
 
 
 def solve_core(
-    columns: PackingColumns, core: Ints, cap: Ints, pool: WorkerPool, deadline: Deadline
+    columns: PackingColumns,
+    price: Ints,
+    cap: Ints,
+    target: int,
+    pool: WorkerPool,
+    deadline: Deadline,
+    most_left: int | None = None,
 ) -> CoreAnswer:
-    """Find the cheapest packing of some columns, where leaving order i costs `cap[i]`.
+    """Find the cheapest packing below a target, where leaving order i costs `cap[i]`.
+
+    The relaxation comes first: its prices, made whole and certified like any others, prove more
+    than those of an ascent and mostly leave a fraction of the columns in question.
+
+    Parameters
+    ----------
+    columns, cap
+        What may be chosen, and (n,) what leaving costs.
+    price
+        (n,) first prices.
+    target
+        Value of a known packing of these columns.
+    pool, deadline
+        Where the engine runs and when it is stopped.
+    most_left
+        Most that may be left, in units of `columns.leave`.
 
     Raises
     ------
     SolverError
         If the worker fails or its claim does not survive recomputation.
     """
-    n, m = len(cap), columns.n_couriers
-    orders = columns.orders[core]
-    real = orders < n
-    row = np.concatenate([orders[real], n + columns.courier[core]])
-    variable = np.concatenate([np.nonzero(real)[0], np.arange(core.size)])
-    rows = csr_array((np.ones(row.size), (row, variable)), shape=(n + m, core.size))
-    cost = columns.cost[core] - np.append(cap, 0)[orders].sum(axis=1)
-    model = MilpModel(
-        cost=cost.astype(np.float64),
-        upper=np.ones(core.size),
-        integer=np.ones(core.size, np.bool_),
-        row_lower=np.full(n + m, -np.inf),
-        row_upper=np.ones(n + m),
-        row_ptr=rows.indptr.astype(np.int64),
-        row_var=rows.indices.astype(np.int32),
-        row_coef=rows.data,
-    )
-    answer = pool.run(model, deadline, "highs")
-    if answer is None or answer.outcome not in (Outcome.OPTIMAL, Outcome.FEASIBLE):
-        return CoreAnswer(None, False)
-    picked = answer.values > 0.5
-    worth = int(cost[picked].sum())
-    if not math.isclose(worth, answer.objective, rel_tol=TOLERANCE, abs_tol=0.5):
-        raise SolverError(f"the core is claimed to be worth {answer.objective:.9g}, is {worth}")
-    return CoreAnswer(np.sort(core[picked]), answer.outcome is Outcome.OPTIMAL)
+    question = _Question(columns, price, cap, target, most_left)
+    if question.open:
+        question.relax(pool.run(question.model(), deadline, "highs-relaxed"))
+    for size in (*SIZES, len(columns)):
+        if not question.open:
+            break
+        some = question.nearest(size)
+        answer = pool.run(question.model(some), deadline, "highs")
+        if answer is None or answer.outcome is Outcome.NOTHING:
+            break
+        question.learn(some, answer)
+        if some.size == len(question.columns):
+            question.close(answer)
+            break
+        question.narrow()
+    return CoreAnswer(question.chosen, question.bound if question.open else question.target)
+
+
+class _Question:
+    """What could still be part of a packing below the target, and what is known about it.
+
+    `core` are the ids of `columns` among those given; the bound of `known` is one on packings of
+    what is left, since the rest cannot be part of anything better.
+    """
+
+    def __init__(
+        self, columns: PackingColumns, price: Ints, cap: Ints, target: int, most_left: int | None
+    ) -> None:
+        self.columns, self.cap, self.target = columns, cap, target
+        self.most_left = None if most_left is None else (columns.leave, most_left)
+        self.core: Ints = np.arange(len(columns))
+        self.chosen: Ints | None = None
+        # Values differ by multiples of this, so what is better is better by a whole step.
+        self.step = max(1, int(np.gcd.reduce(np.concatenate([columns.cost, cap]))))
+        self._know(certify(columns, price, cap))
+        self.narrow()
+
+    @property
+    def reach(self) -> int:
+        """How far above the bound a better packing may lie; negative if there is none."""
+        return self.target - self.step - self.bound
+
+    @property
+    def open(self) -> bool:
+        """Whether there may be a better packing; else the target is the bound."""
+        return self.reach >= 0
+
+    def narrow(self) -> None:
+        """Drop what is beyond the reach."""
+        near = np.flatnonzero(self.known.slack <= self.reach)
+        self.core, self.columns = self.core[near], self.columns.only(near)
+        self._know(certify(self.columns, self.known.price, self.cap))
+
+    def relax(self, answer: MilpAnswer | None) -> None:
+        """Take over the dual prices of the relaxation where they prove more."""
+        if answer is not None and answer.outcome is Outcome.OPTIMAL:
+            price = self.known.price + answer.values[: self.cap.size]
+            found = certify(self.columns, price, self.cap)
+            if found.bound > self.bound:
+                self._know(found)
+                self.narrow()
+
+    def nearest(self, size: int) -> Ints:
+        """List that many columns of least slack, or all."""
+        return np.sort(np.argsort(self.known.slack, kind="stable")[:size])
+
+    def model(self, some: Ints | None = None) -> MilpModel:
+        """Write out the program of some columns; of all, with no limit on what is left, for None.
+
+        Costs are what a packing is worth above the bound.
+        """
+        reduced = self.columns.reduced(self.known.price)
+        best = np.minimum(least_by_courier(reduced, self.columns.ptr), 0)
+        most_left = None if some is None else self.most_left
+        some = np.arange(len(self.columns)) if some is None else some
+        orders = self.columns.orders[some]
+        real = orders < self.cap.size
+        return partition_model(
+            order=orders[real],
+            owner=np.nonzero(real)[0],
+            courier=self.columns.courier[some],
+            slack=self.known.slack[some],
+            idle=-best,
+            left=self.cap - self.known.price,
+            reach=self.reach,
+            most_left=most_left,
+        )
+
+    def learn(self, some: Ints, answer: MilpAnswer) -> None:
+        """Take over a better packing.
+
+        Raises
+        ------
+        SolverError
+            If it is not worth what is claimed.
+        """
+        if answer.outcome is Outcome.INFEASIBLE:
+            return
+        picked = some[answer.values[: some.size] > 0.5]
+        value = self.columns.value_at(picked, self.cap)
+        above = value - self.bound
+        if not math.isclose(above, answer.objective, rel_tol=TOLERANCE, abs_tol=0.5):
+            raise SolverError(f"the core is claimed to be worth {answer.objective:.9g}, is {above}")
+        if value < self.target:
+            self.chosen, self.target = self.core[picked], value
+
+    def close(self, answer: MilpAnswer) -> None:
+        """Take over what the answer to the whole question proves."""
+        if answer.outcome is not Outcome.FEASIBLE:
+            self.bound = self.target
+        elif math.isfinite(answer.bound):
+            slack = TOLERANCE * max(1.0, abs(answer.bound))
+            self.bound += max(0, math.ceil(answer.bound - slack))
+
+    def _know(self, prices: Prices) -> None:
+        self.known, self.bound = prices, prices.bound

@@ -45,11 +45,11 @@ class Prices:
     rounds: int
 
 
-def certify(columns: PackingColumns, price: Floats, cap: Ints, rounds: int = 0) -> Prices:
+def certify(columns: PackingColumns, price: Floats | Ints, cap: Ints, rounds: int = 0) -> Prices:
     """Round prices to whole numbers and compute their bound exactly."""
     whole = np.minimum(np.rint(price).astype(np.int64), cap)
-    reduced = columns.cost - np.append(whole, 0)[columns.orders].sum(axis=1)
-    best = np.minimum(_least(reduced, columns.ptr), 0)
+    reduced = columns.reduced(whole)
+    best = np.minimum(least_by_courier(reduced, columns.ptr), 0)
     slack = reduced - np.repeat(best, np.diff(columns.ptr))
     bound = columns.constant + int(whole.sum()) + int(best.sum())
     return Prices(whole, bound, slack, rounds)
@@ -126,7 +126,7 @@ def ascend(
     return certify(columns, best_price, cap, made)
 
 
-def _least(reduced: Ints, ptr: Ints) -> Ints:
+def least_by_courier(reduced: Ints, ptr: Ints) -> Ints:
     """Least value of each courier's columns, (m,); 0 where it has none."""
     least = np.zeros(len(ptr) - 1, reduced.dtype)
     some = np.flatnonzero(np.diff(ptr))

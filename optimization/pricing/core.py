@@ -11,6 +11,7 @@ from optimization.compiled import compiled
 from optimization.pricing.blocks import Blocks
 from optimization.pricing.subsets import desk_of, search
 from optimization.solvers.model import MilpModel
+from optimization.solvers.partition import partition_model
 
 NODES = 3_000_000
 """Most sets looked at while the core is written out."""
@@ -105,28 +106,10 @@ def _model(
     size: NDArray[np.int64],
     value: NDArray[np.int64],
 ) -> MilpModel:
-    n, m, k = price.size, best.size, size.size
+    k = size.size
     courier = b.courier[sets[:, 0]] if k else np.zeros(0, np.int64)
     member = np.arange(sets.shape[1]) < size[:, None]
     order, owner = b.order[sets[member]], np.repeat(np.arange(k), size)
-    # Idle couriers and left orders are variables too, where the reach allows them.
-    idle, left = np.flatnonzero(-best <= reach), np.flatnonzero(b.leave - price <= reach)
-    row = np.concatenate([order, n + courier, n + idle, left])
-    variable = np.concatenate(
-        [owner, np.arange(k), k + np.arange(idle.size), k + idle.size + np.arange(left.size)]
-    )
-    ranked = np.argsort(row, kind="stable")
-    total = k + idle.size + left.size
-    ones = np.ones(n + m)
-    return MilpModel(
-        cost=np.concatenate([value - best[courier], -best[idle], (b.leave - price)[left]]).astype(
-            np.float64
-        ),
-        upper=np.ones(total),
-        integer=np.arange(total) < k,
-        row_lower=ones,
-        row_upper=ones,
-        row_ptr=np.searchsorted(row[ranked], np.arange(n + m + 1)),
-        row_var=variable[ranked].astype(np.int32),
-        row_coef=np.ones(row.size),
+    return partition_model(
+        order, owner, courier, value - best[courier], -best, b.leave - price, reach
     )

@@ -32,6 +32,9 @@ CLIMB_SHARE = 0.6
 OFFERS = 20
 """Plans made from the couriers' sets while the prices move: a better one also aims the steps."""
 
+RELAXATIONS = 4
+"""Relaxations of a core solved before its program, as long as their prices prove more."""
+
 HALVINGS = 12
 CHUNK = 2000
 """Orders looked at between two looks at the clock."""
@@ -149,8 +152,12 @@ class _Search:
         text, small = "", min(rows, FIRST_ROWS * max(1, self.b.leave.size // 2000))
         while self.bound < self.target and small <= rows and not self.deadline.expired:
             core = self._core(small)
+            for _ in range(RELAXATIONS):
+                if core is None or not self._relax(core, pool):
+                    break
+                core = self._core(small)
             small = rows if small < rows else rows + 1
-            if core is None:
+            if core is None or self.bound >= self.target:
                 continue
             text += f"; core of {core.size.size} sets"
             whole = core.reach >= self.target - self.bound - 1
@@ -161,6 +168,22 @@ class _Search:
             if whole:
                 break
         return text or "; no core"
+
+    def _relax(self, core: Core, pool: WorkerPool) -> bool:
+        """Move the prices to the duals of the core's relaxation; say whether the bound rose."""
+        answer = pool.run(core.model, self.deadline, "highs-relaxed")
+        if answer is None or answer.outcome is not Outcome.OPTIMAL:
+            return False
+        move, before = answer.values[: self.price.size], self.bound
+        for share in (1.0, 0.5):
+            price = np.minimum(self.price + np.rint(share * move).astype(np.int64), self.b.leave)
+            bound = evaluate(
+                self.b, price, self.sets, self.sizes, self.values, np.empty(price.size, np.int64)
+            )
+            if bound > self.bound:
+                self.price, self.bound = price, bound
+                break
+        return self.bound > before
 
     def _core(self, rows: int) -> Core | None:
         """Write out the largest core within the gap that has at most `rows` sets."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +87,13 @@ class _Search:
         return self.prices
 
     @property
+    def value(self) -> int:
+        return self.columns.value(self.chosen)
+
+    @property
     def bound(self) -> int:
-        value = self.columns.value(self.chosen)
         above = (self.columns.dominance - self.unit) * self.least_left
-        return min(self.proven.bound + above, value)
+        return min(self.proven.bound + above, self.value)
 
     @property
     def target(self) -> int:
@@ -98,22 +101,44 @@ class _Search:
 
     def priced(self, packing: Ints) -> int:
         """Value of a packing where leaving costs `cap`."""
-        left = int(self.columns.leave[self.columns.covered(packing) == 0].sum())
-        return self.columns.value(packing) - (self.columns.dominance - self.unit) * left
+        return self.columns.value_at(packing, self.cap)
 
-    def in_question(self) -> Ints:
+    def in_question(self, prices: Prices) -> Ints:
         """List the columns of every packing better than the best, and of the best itself."""
         # One with column c costs at least bound + slack_c.
-        return np.flatnonzero(self.proven.slack <= self.target - self.proven.bound)
+        return np.flatnonzero(prices.slack <= self.target - prices.bound)
+
+    def settle(
+        self,
+        core: Ints,
+        prices: Prices,
+        pool: WorkerPool,
+        deadline: Deadline,
+        most_left: int | None = None,
+    ) -> bool:
+        """Look for a better packing in the core; raise the bound if the core holds all of them.
+
+        Returns whether the core's best packing, or that the best is among them, is proven.
+        """
+        target, whole = self.target, core.size >= self.in_question(prices).size
+        answer = solve_core(
+            self.columns.only(core), prices.price, self.cap, target, pool, deadline, most_left
+        )
+        if answer.chosen is not None:
+            target = self.columns.value_at(core[answer.chosen], self.cap)
+            self.offer(core[answer.chosen])
+        if whole and answer.bound > self.proven.bound:
+            self.prices = replace(prices, bound=answer.bound)
+        return answer.bound >= target
 
     @property
     def gap(self) -> float:
         size = int(np.abs(self.columns.cost[self.chosen]).sum())
-        return (self.columns.value(self.chosen) - self.bound) / max(1, size)
+        return (self.value - self.bound) / max(1, size)
 
     def offer(self, packing: Ints) -> None:
         """Keep a packing if it is the best so far."""
-        if self.columns.value(packing) < self.columns.value(self.chosen):
+        if self.columns.value(packing) < self.value:
             self.chosen = packing
 
 
@@ -169,19 +194,18 @@ class PackingSolver:
         rounds = _price(search, deadline, self.close)
         late = deadline.expired
         note = f"{len(search.columns)} columns, {rounds} rounds of prices"
-        core = search.in_question()
+        core = search.in_question(search.proven)
         reach = math.inf if math.isfinite(deadline.at_s) else WITHIN_REACH
         worthwhile = core.size <= SMALL_CORE or self.close < search.gap < reach
         if search.gap > 0 and worthwhile and self.core_s > 0 and not late:
             told, late = self._core(search, core, deadline)
             note += told
-        value = search.columns.value(search.chosen)
         reason = StopReason.DEADLINE if late else StopReason.WORK_LIMIT
         return conclude(
             scalar,
             search.columns.column[search.chosen],
             engine=self.name,
-            stop_reason=StopReason.PROVEN if search.bound == value else reason,
+            stop_reason=StopReason.PROVEN if search.bound == search.value else reason,
             bound_value=search.bound,
             started_s=started_s,
             message=note,
@@ -200,28 +224,26 @@ class PackingSolver:
         # Without a deadline no clock runs: the same problem has the same answer.
         timed = math.isfinite(deadline.at_s)
         due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s) if timed else deadline
-        answer = solve_core(columns, core, search.cap, self.pool, due)
-        if answer.chosen is not None:
-            search.offer(answer.chosen)
-        if answer.chosen is not None and answer.optimal and whole:
-            # No packing at all is cheaper where leaving costs `cap`: that is the new bound.
-            optimum = search.priced(answer.chosen)
-            search.prices = Prices(prices.price, optimum, prices.slack, prices.rounds)
-            if search.least_left < search.left and search.leaving_less.size <= LARGEST_CORE:
-                self._prove_coverage(search, due)
-            return f", a core of {core.size} that holds every better plan", False
-        return f", a core of {core.size}", timed and not answer.optimal
+        solved = search.settle(core, prices, self.pool, due)
+        if not (solved and whole):
+            return f", a core of {core.size}", timed and not solved
+        if search.least_left < search.left and search.leaving_less.size <= LARGEST_CORE:
+            self._prove_coverage(search, due)
+        if search.bound < search.value and search.least_left == search.left:
+            # What is cheaper where leaving costs `cap` leaves more: it is no better.
+            core = search.in_question(prices)
+            search.settle(core, prices, self.pool, due, most_left=search.left)
+        return f", a core of {core.size} that holds every better plan", False
 
     def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
         """Find the least that any packing leaves among the columns that could leave less."""
-        if not search.leaving_less.size:
-            search.least_left = search.left
-            return
-        columns = search.columns.for_coverage(1)
-        answer = solve_core(columns, search.leaving_less, columns.leave, self.pool, deadline)
-        if answer.chosen is not None and answer.optimal:
-            search.least_left = min(search.left, columns.value(answer.chosen))
-            search.offer(answer.chosen)
+        core = search.leaving_less
+        columns = search.columns.for_coverage(1).only(core)
+        price, left = np.zeros_like(columns.leave), search.left
+        answer = solve_core(columns, price, columns.leave, left, self.pool, deadline)
+        search.least_left = max(search.least_left, answer.bound)
+        if answer.chosen is not None:
+            search.offer(core[answer.chosen])
 
 
 def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadline) -> _Search:

@@ -18,6 +18,7 @@ Program = Callable[[MilpModel, float], MilpAnswer]
 PROGRAMS = {
     "cbc": "optimization.solvers.cbc:solve_with_cbc",
     "highs": "optimization.solvers.highs:solve_with_highs",
+    "highs-relaxed": "optimization.solvers.highs:relax_with_highs",
 }
 """Where the engines that come along live, as `module:function`."""
 

@@ -9,15 +9,12 @@ from dataclasses import replace
 import numpy as np
 
 from dispatch.availability import availability
-from dispatch.config import BundleRules, CandidateRules, DispatchConfig, Objective
+from dispatch.config import BundleRules, DispatchConfig
 from dispatch.domain import Snapshot, StopKind
 from dispatch.pairs import make_trip
-from dispatch.pipeline import Dispatcher
-from dispatch.prepare import AcceptanceScorer
 from dispatch.simulation.day import Day
 from dispatch.simulation.policy import Decision, Outcome, Policy, Proposal
-from dispatch.simulation.rolling import Commitment, RollingHorizon
-from dispatch.simulation.scorers import Constant
+from dispatch.simulation.spec import CHAINS
 from dispatch.simulation.when import Every
 from dispatch.tables import Floats, tabulate
 from dispatch.travel import TravelTimes
@@ -26,27 +23,12 @@ PERIOD_S = 60.0
 PUBLISHED_PERIOD_S = 300.0  # f of Reyes et al. (2018)
 OFFER_S = 240.0  # more than the slowest answer
 
-CONFIG = DispatchConfig(
-    policy_id="grubhub",
-    candidates=CandidateRules(
-        couriers_per_order=40, max_pickup_m=200_000, max_new_orders=3, shift_covers="pickup"
-    ),
-    bundles=BundleRules(
-        enabled=True,
-        mates_per_order=5,
-        couriers_per_pair=4,
-        couriers_per_triple=3,
-        orders_per_courier=6,
-        one_visit_per_place=True,
-        finish_first=True,
-    ),
-    objective=Objective(acceptance=1.0, delivery_time=1.0, lateness=0.0, fairness=0.0),
-)
+CONFIG = CHAINS.dispatch
 """The default: minutes to the door count, and bundles are chains of jobs at one restaurant each."""
 
 SINGLE_ORDERS = replace(
     CONFIG,
-    policy_id="grubhub-single",
+    policy_id="single-orders",
     candidates=replace(CONFIG.candidates, max_new_orders=1),
     bundles=BundleRules(),
 )
@@ -54,18 +36,11 @@ SINGLE_ORDERS = replace(
 
 
 def rolling_horizon(
-    day: Day,
-    *,
-    config: DispatchConfig = CONFIG,
-    period_s: float = PERIOD_S,
-    model: AcceptanceScorer | None = None,
+    day: Day, *, config: DispatchConfig = CONFIG, period_s: float = PERIOD_S
 ) -> Policy:
     """Plan chains of jobs every period; tell a courier its next job as late as is safe."""
-    dispatcher = Dispatcher(model or Constant(), config, day.travel)
-    commitment = Commitment(late=True, first_job=True)
-    return Policy(
-        RollingHorizon(dispatcher, commitment), Every(period_s), name=f"rolling {config.policy_id}"
-    )
+    name = f"rolling {config.policy_id}"
+    return replace(CHAINS, name=name, period_s=period_s, dispatch=config).make(day)
 
 
 def single_orders(day: Day, *, period_s: float = PUBLISHED_PERIOD_S) -> Policy:

@@ -1,18 +1,20 @@
 """The environment: a day worked out on paper, no sight ahead, the same seed the same day."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from dispatch import DispatchConfig, Dispatcher
 from dispatch.config import CandidateRules
 from dispatch.datasets import SyntheticCity, synthetic_day
-from dispatch.domain import Snapshot
+from dispatch.domain import Location, Snapshot, StopKind
 from dispatch.errors import InvalidInputError
 from dispatch.simulation import (
     AlwaysAccept,
+    BackToPickups,
     Commitment,
     Constant,
     Day,
@@ -21,11 +23,15 @@ from dispatch.simulation import (
     Environment,
     Every,
     Kind,
+    OnEvents,
+    Outcome,
     Policy,
+    Proposal,
     RollingHorizon,
 )
 from dispatch.simulation.logit import LogitBehaviour
 from dispatch.simulation.rolling import commit
+from dispatch.simulation.spec import POLICIES
 from dispatch.snapshot import Intake
 from dispatch.validate import validate
 
@@ -61,31 +67,107 @@ def test_told_at_once_or_as_late_as_is_safe_the_doors_are_reached_at_the_same_ti
     assert minutes(log, Kind.DELIVERED) == pytest.approx({"b": 17, "a": 21, "c": 41})
 
 
-def test_no_policy_sees_ahead(rolling: Callable[..., Policy]) -> None:
-    """Changing everything after a moment changes nothing that happened before it."""
-    day = synthetic_day(SyntheticCity(seed=3, orders_per_day=120, n_couriers=15))
-    cut = day.start_at + timedelta(hours=14)
+class Told:
+    """Passes on what a policy is told, and remembers it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._assign, self._whom, self._reposition = policy.assign, policy.whom, policy.reposition
+        self.what: list[tuple[float, str]] = []
+
+    def consider(self, snapshot: Snapshot) -> Snapshot:
+        self.what.append((snapshot.now.timestamp(), repr(snapshot)))
+        return self._whom.consider(snapshot)
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        self.what += [(outcome.answered_s, repr(outcome)) for outcome in outcomes]
+        self._assign.observe(outcomes)
+
+    def decide(self, snapshot: Snapshot, next_epoch_s: float) -> Decision:
+        self.what.append((snapshot.now.timestamp(), repr(next_epoch_s)))
+        return self._assign.decide(snapshot, next_epoch_s)
+
+    def moves(self, snapshot: Snapshot) -> Sequence[tuple[str, Location]]:
+        self.what.append((snapshot.now.timestamp(), repr(snapshot)))
+        return self._reposition.moves(snapshot)
+
+
+class Rash:
+    """Offers whatever waits to whoever is there, by lot."""
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(8)
+
+    def observe(self, outcomes: Sequence[Outcome]) -> None:
+        pass
+
+    def decide(self, snapshot: Snapshot, _: float) -> Decision:
+        waiting = [o.id for o in snapshot.orders if not self._on_offer(o.id, snapshot)]
+        names = [c.id for c in snapshot.couriers]
+        if not names:
+            return Decision()
+        return Decision(
+            tuple(
+                Proposal(
+                    str(self._rng.choice(names)), ((StopKind.PICKUP, n), (StopKind.DROPOFF, n))
+                )
+                for n in waiting
+                if self._rng.random() < 0.3
+            )
+        )
+
+    @staticmethod
+    def _on_offer(order: str, snapshot: Snapshot) -> bool:
+        return any(order in p.order_ids for c in snapshot.couriers for p in c.pending_offers)
+
+
+def _rash(_: Day) -> Policy:
+    return Policy(Rash(), OnEvents(gap_s=120.0), reposition=BackToPickups())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_rash, *(replace(POLICIES[name], period_s=600.0).make for name in ("default", "bias"))],
+    ids=["by lot", "default", "bias"],
+)
+def test_no_policy_sees_ahead(make: Callable[[Day], Policy]) -> None:
+    """What a policy is told by a moment says nothing about what comes after it.
+
+    The afternoon of one day is another: orders and shifts are gone, new ones are there, and what
+    stays is ready at another time elsewhere. A policy is handed snapshots, outcomes, the next epoch
+    and the kinds of events; by the cut these are the same whatever it does with them, so nothing
+    it could compute tells the two days apart. Nor does anything happen differently before the cut.
+    """
+    day = synthetic_day(SyntheticCity(seed=3, orders_per_day=60, n_couriers=9))
+    cut = day.start_at + timedelta(hours=13)
+    stranger = replace(day.orders[0], id="stranger", placed_at=cut + timedelta(minutes=1))
     other = replace(
         day,
-        orders=tuple(
-            replace(o, ready_at=o.ready_at + timedelta(minutes=9), pickup=o.dropoff)
-            if o.placed_at > cut
-            else o
-            for o in day.orders
-            if o.placed_at <= cut or o.id[-1] in "02468"
+        orders=(
+            stranger,
+            *(
+                replace(o, ready_at=o.ready_at + timedelta(minutes=9), pickup=o.dropoff)
+                if o.placed_at > cut
+                else o
+                for o in day.orders
+                if o.placed_at <= cut or o.id[-1] in "02468"
+            ),
         ),
         shifts=tuple(s for s in day.shifts if s.start_at <= cut),
     )
-    assert other.orders != day.orders
     assert other.shifts != day.shifts
-    logs = [
-        Environment(each, rolling(each, period_s=300.0), AlwaysAccept()).run()
-        for each in (day, other)
-    ]
-    before = [[e for e in log.events if e.at_s <= cut.timestamp()] for log in logs]
-    assert len(before[0]) > 100
-    assert list(map(repr, before[0])) == list(map(repr, before[1]))
-    assert len(logs[0].events) != len(logs[1].events)
+    told, happened = [], []
+    for each in (day, other):
+        policy = make(each)
+        ear = Told(policy)
+        policy = replace(policy, assign=ear, whom=ear, reposition=ear)
+        log = Environment(each, policy, LogitBehaviour(patience_s=3600), seed=2).run()
+        told.append([what for at_s, what in ear.what if at_s <= cut.timestamp()])
+        happened.append([repr(e) for e in log.events if e.at_s <= cut.timestamp()])
+        assert any(e.kind is Kind.ACCEPTED and e.at_s > cut.timestamp() for e in log.events)
+    assert len(told[0]) > 30
+    assert len(happened[0]) > 100
+    assert told[0] == told[1]
+    assert happened[0] == happened[1]
 
 
 class Watching(RollingHorizon):

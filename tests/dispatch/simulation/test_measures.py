@@ -53,6 +53,11 @@ def test_the_summary_of_the_tiny_day(lived: Any) -> None:
         "first_offer_to_acceptance_min": None,
     }
     assert found["fairness"]["orders_per_online_h"]["gini"] == pytest.approx(1 / 6)
+    # 4.50 in 7 minutes, 9.00 in 18
+    low, high = 9 / 18, 4.5 / 7
+    per_busy_h = found["fairness"]["earnings_per_busy_h"]
+    assert per_busy_h["gini"] == pytest.approx((high - low) / (high + low) / 2)
+    assert per_busy_h["nothing"] == 0
     held = [e for e in lived.events if e.kind is Kind.HELD]
     assert found["decisions"]["held"] == len(held) == 7 + 5 + 4  # a from 5, b from 6, c from 30
 

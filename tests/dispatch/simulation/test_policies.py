@@ -18,8 +18,10 @@ from dispatch.simulation import (
     Commitment,
     Constant,
     Day,
+    DayRules,
     Environment,
     Every,
+    Everyone,
     Kind,
     OnEvents,
     Policy,
@@ -66,6 +68,24 @@ def test_a_bonus_counts_for_bundles_as_well(fork: Snapshot, street: Any) -> None
         plan = decide.assign(two, courier_bonus={name: 3.0})
         assert [o.courier_id for o in plan.offers] == [name]
         assert len(plan.offers[0].order_ids) == 2
+
+
+@pytest.mark.parametrize(("fairness", "second"), [(0.0, "left"), (1.0, "right")])
+def test_the_fairness_term_looks_at_the_day_so_far(
+    street: Any, fairness: float, second: str
+) -> None:
+    """left is at the door of the first order, 5 minutes nearer to the second than right is.
+
+    Each order is alone in its epoch, so a term on one epoch's work would always choose left.
+    """
+    day = street.day(
+        (street.order("a", 0, 0, 5, 5.5), street.order("b", 60, 60, 5, 5.5)),
+        (street.shift("left", 0, 120, 0), street.shift("right", 0, 120, 11)),
+    )
+    horizon = RollingHorizon(dispatcher(street, fairness=fairness), Commitment(late=False))
+    log = Environment(day, Policy(horizon), AlwaysAccept()).run()
+    taken = [e.courier_id for e in log.events if e.kind is Kind.ACCEPTED]
+    assert taken == ["left", second]
 
 
 def test_biases_rise_for_those_below_the_mean_and_fall_above(fork: Snapshot, street: Any) -> None:
@@ -116,6 +136,76 @@ def test_urgency_raises_priority_with_the_wait_to_ten_at_most(fork: Snapshot) ->
     later = replace(fork, now=fork.now + timedelta(hours=1))
     assert urgent.consider(later).orders[0].priority == 10
     assert UrgentFirst(step_s=600).consider(fork).orders == fork.orders
+
+
+def test_urgent_orders_come_first_where_couriers_are_short(street: Any) -> None:
+    """x carries one order at a time: old has waited 20 minutes, new is late unless taken now."""
+    new = replace(street.order("new", 20, 20, 0, 2), due_at=street.at(24))
+    day = street.day(
+        (street.order("old", 0, 0, 3, 5), new),
+        (street.shift("x", 20, 120, 0, orders=1),),
+    )
+    for whom, first in ((Everyone(), "new"), (UrgentFirst(step_s=600), "old")):
+        horizon = RollingHorizon(dispatcher(street), Commitment(late=False))
+        log = Environment(day, Policy(horizon, whom=whom), AlwaysAccept()).run()
+        taken = [e.order_id for e in log.events if e.kind is Kind.ACCEPTED]
+        assert taken == [first, *{"old", "new"} - {first}]
+
+
+def test_a_refused_order_is_offered_again_to_somebody_who_has_not_refused(street: Any) -> None:
+    """x, y and z stand 0, 1 and 2 minutes from the pickup; only z wants it, after both refused.
+
+    Blocked for 3 minutes, x is asked again when nobody else is left to ask.
+    """
+
+    class Refusing(AlwaysAccept):
+        def answer(self, question: Question, rng: np.random.Generator) -> Answer:  # noqa: ARG002
+            return Answer(accepted=question.courier.id == "z", delay_s=30)
+
+    shifts = tuple(street.shift(name, 0, 120, k) for k, name in enumerate("xyz"))
+    day = street.day((street.order("a", 0, 0, 0, 4),), shifts, rules=DayRules(block_s=180))
+
+    def asked(day: Day) -> list[str]:
+        policy = Policy(RollingHorizon(dispatcher(street), Commitment(late=False)), Every(60))
+        log = Environment(day, policy, Refusing()).run()
+        return [e.courier_id for e in log.events if e.kind is Kind.OFFERED]
+
+    assert asked(day) == ["x", "y", "z"]
+    two = replace(day, shifts=shifts[:2])
+    # asked at 0 and 1, refused at 0.5 and 1.5; free to be asked again from 3.5 and 4.5 on
+    assert asked(two)[:4] == ["x", "y", "x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("pickup", "one_visit", "doors"),
+    [(2, False, [9, 12]), (1, True, [7, 10])],
+    ids=["across restaurants", "of one restaurant"],
+)
+def test_bundles_are_offered_and_ridden_as_one_trip(
+    street: Any, pickup: float, one_visit: bool, doors: list[float]
+) -> None:
+    """a goes from 1 to 5, b from 2 or 1 to 4; one after the other b's door would be at 17.
+
+    Up a at 2, up b at 5, down b 7 + 2, down a 10 + 2; or both up at 2, down b 6 + 1, down a 9 + 1.
+    """
+    day = street.day(
+        (street.order("a", 0, 0, 1, 5), street.order("b", 0, 0, pickup, 4)),
+        (street.shift("x", 0, 120, 0),),
+        rules=DayRules(one_visit_per_place=one_visit),
+    )
+    rules = BundleRules(enabled=True, one_visit_per_place=one_visit)
+    horizon = RollingHorizon(
+        Dispatcher(Constant(), DispatchConfig(bundles=rules), street.travel), Commitment(late=False)
+    )
+    log = Environment(day, Policy(horizon), AlwaysAccept()).run()
+    offers = {e.offer_id for e in log.events if e.kind is Kind.OFFERED}
+    assert len(offers) == 1
+    at = {
+        e.order_id: e.at_s - log.day.start_at.timestamp()
+        for e in log.events
+        if e.kind is Kind.DELIVERED
+    }
+    assert [at["b"] / 60, at["a"] / 60] == pytest.approx(doors)
 
 
 def test_idle_couriers_go_back_to_where_orders_were(fork: Snapshot, street: Any) -> None:

@@ -57,6 +57,14 @@ def test_the_same_specification_gives_the_same_bytes(folder: Path, tmp_path: Pat
     assert json.loads((folder / "timings.json").read_text())["decisions"] > 10
 
 
+def test_a_day_of_bundles_has_the_same_bytes_as_well(tmp_path: Path) -> None:
+    """Prices, local search and the exact core stop by work and not by the clock."""
+    source = Source(orders=150, couriers=12, day=1)
+    spec = RunSpec(source, replace(POLICIES["chains"], period_s=900.0))
+    first = write_run(live(spec), spec, tmp_path / "first")
+    assert not replay(first, tmp_path / "second")
+
+
 def test_another_seed_differs_and_the_difference_is_named(folder: Path, tmp_path: Path) -> None:
     other = replace(SPEC, seed=4)
     found = diff_runs(folder, write_run(live(other), other, tmp_path))
@@ -199,6 +207,7 @@ def test_reports_stand_alone() -> None:
         comparison_report(found, found.differences(np.random.default_rng(0)), excess),
     )
     for page, pictures in zip(pages, (4, 2), strict=True):
+        assert 'alt=""' not in page
         assert page.count("<img") == page.count('src="data:image/png;base64,') == pictures
         assert not re.search(r"<script|<link|https?://|@import", page)
         assert page.rstrip().endswith("</html>")

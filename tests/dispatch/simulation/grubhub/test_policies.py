@@ -6,19 +6,24 @@ import pandas as pd
 import pytest
 
 from dispatch.datasets import GrubhubInstance, public_data_dir
-from dispatch.simulation import AlwaysAccept, Environment, Policy
+from dispatch.simulation import AlwaysAccept, DayLog, Environment, Policy
 from dispatch.simulation.grubhub import GrubhubRun, check_run, measure
 from dispatch.simulation.grubhub.policies import greedy_nearest, rolling_horizon, single_orders
 from dispatch.simulation.grubhub.reyes import paper_scheme
+from dispatch.simulation.measures import summarise
 
 MAKERS = (rolling_horizon, single_orders, greedy_nearest, paper_scheme)
 
 
-def lived(instance: GrubhubInstance, make: object, **options: float) -> GrubhubRun:
+def logged(instance: GrubhubInstance, make: object, **options: float) -> DayLog:
     day = instance.day()
     policy = make(day, **options)  # type: ignore[operator]
     assert isinstance(policy, Policy)
-    return GrubhubRun.of_log(instance, Environment(day, policy, AlwaysAccept()).run())
+    return Environment(day, policy, AlwaysAccept()).run()
+
+
+def lived(instance: GrubhubInstance, make: object, **options: float) -> GrubhubRun:
+    return GrubhubRun.of_log(instance, logged(instance, make, **options))
 
 
 @pytest.fixture
@@ -86,8 +91,11 @@ def test_every_policy_keeps_the_rules_on_a_published_hour(make: object) -> None:
     start = placed.median()
     hour = whole.orders[(placed >= start) & (placed < start + 40)].reset_index(drop=True)
     instance = replace(whole, orders=hour)
-    run = lived(instance, make)
+    log = logged(instance, make)
+    run = GrubhubRun.of_log(instance, log)
     assert check_run(run, instance) == []
     found = measure(run, instance)
+    # every run's metrics say what the paper's measures say
+    assert summarise(log)["orders"]["penalised_excess_min"] == pytest.approx(found.penalised_excess)
     assert len(run.deliveries) > 0.8 * len(hour)
     assert found.penalised_excess < 30
