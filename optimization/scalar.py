@@ -212,9 +212,12 @@ def dominance_of(
         return 0
     low, high = np.zeros(problem.n_orders, np.int64), np.zeros(problem.n_orders, np.int64)
     first = problem.column_order[problem.column_ptr[:-1]]
-    ends = [_ends(problem, price) for price in work]
-    np.minimum.at(low, first, column_cost + sum((end[0] for end in ends), np.int64(0)))
-    np.maximum.at(high, first, column_cost + sum((end[1] for end in ends), np.int64(0)))
+    least = most = column_cost
+    for price in work:
+        ends = _ends(problem, price)
+        least, most = least + ends[0], most + ends[1]
+    np.minimum.at(low, first, least)
+    np.maximum.at(high, first, most)
     paid = min(problem.n_orders, marginal.size)
     ranked = np.sort(marginal)
     span = int(np.maximum(ranked[ranked.size - paid :], 0).astype(object).sum()) - int(
@@ -231,9 +234,12 @@ def trivial_bound(scalar: ScalarProblem) -> int:
     column's cost is split evenly, rounded down, so shares never add up to more than the cost).
     """
     problem = scalar.problem
-    size = problem.orders_per_column
-    cost = scalar.column_cost + sum((_ends(problem, p)[0] for p in scalar.work), np.int64(0))
-    share = np.repeat(cost // size, size)
+    share = scalar.column_cost
+    for price in scalar.work:
+        share = share + _ends(problem, price)[0]
+    if not problem.all_pairs:
+        size = problem.orders_per_column
+        share = np.repeat(share // size, size)
     cheapest = scalar.leave_cost.copy()
     np.minimum.at(cheapest, problem.column_order, share)
     paid = min(problem.n_orders, scalar.marginal.size)

@@ -15,6 +15,7 @@ from optimization.scalar import ScalarProblem, dominance_of, scalarize
 from optimization.solution import Solution, StopReason
 from optimization.solvers.base import conclude
 from optimization.structure import Kind, recognise
+from optimization.ties import settle_ties
 from optimization.weights import Weights
 
 HEADROOM = 4
@@ -25,7 +26,8 @@ class SolverSession:
     """The optimum of one problem under one set of weights, restored exactly after each change.
 
     The problem stays as it is; the session holds what changes: which orders are present, what a
-    column costs, how many orders a courier may still get.
+    column costs, how many orders a courier may still get. The optimum is restored at each change,
+    ties are settled when it is read, so what is read does not depend on the way there.
 
     Parameters
     ----------
@@ -62,11 +64,13 @@ class SolverSession:
         self._first = problem.column_order[problem.column_ptr[:-1]]
         self._measure(scalar.dominance)
         self._flow.solve(self._present)
+        self._on: NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> NDArray[np.int64]:
         """Sorted ids of the columns of the optimum as it stands."""
-        return np.sort(self._column[self._flow.chosen])
+        on = self._settled
+        return np.sort(self._column[on[on >= 0]])
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -80,13 +84,14 @@ class SolverSession:
 
     def column_of(self, order: int) -> int | None:
         """Return the column an order is on, None where it is left or absent."""
-        pair = int(self._flow.state.pair[self._order(order)])
+        pair = int(self._settled[self._order(order)])
         return int(self._column[pair]) if pair >= 0 else None
 
     def insert(self, order: int) -> None:
         """Let an absent order take part; ProblemError if it does already."""
         if self._present[self._order(order)]:
             raise ProblemError([f"order {order} takes part already"])
+        self._on = None
         self._flow.insert(order)
         self._present[order] = True
 
@@ -94,6 +99,7 @@ class SolverSession:
         """Take an order out; ProblemError if it takes no part."""
         if not self._present[self._order(order)]:
             raise ProblemError([f"order {order} takes no part"])
+        self._on = None
         self._flow.cancel(order)
         self._present[order] = False
 
@@ -101,6 +107,7 @@ class SolverSession:
         """Let a courier get at most that many orders, 0 when he logs off."""
         if not 0 <= courier < self._scalar.problem.n_couriers:
             raise ProblemError([f"no courier {courier}"])
+        self._on = None
         self._flow.limit(courier, room)
 
     def reprice(self, columns: ArrayLike, cost: ArrayLike) -> None:
@@ -130,7 +137,15 @@ class SolverSession:
         column_cost[ids] = steps.astype(np.int64)
         self._scalar = replace(self._scalar, column_cost=column_cost)
         self._keep_dominance(ids, column_cost[ids])
+        self._on = None
         self._flow.reprice(column_cost[self._column], self._scalar.leave_cost)
+
+    @property
+    def _settled(self) -> NDArray[np.int64]:
+        """(n,) pair of each order: of all optima the one that the rule of ties names."""
+        if self._on is None:
+            self._on, _ = settle_ties(self._flow.plan, self._flow.courier_price)
+        return self._on
 
     def _measure(self, needed: int) -> None:
         """Note the dominance that the costs at hand need, and between what they lie by order."""

@@ -42,3 +42,10 @@ class Deadline:
         if not 0.0 < f <= 1.0:
             raise ValueError(f"expected f in (0, 1], got {f}")
         return self if math.isinf(self.at_s) else Deadline(time.monotonic() + f * self.remaining())
+
+
+NEVER = Deadline(math.inf)
+"""No deadline."""
+
+GRACE_S = 0.015
+"""How long after a deadline something better than the least may still take."""

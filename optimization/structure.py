@@ -12,6 +12,9 @@ from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem
 from optimization.work import NO_LIMIT
 
+FEW_COURIERS = 200
+"""As many couriers are looked at first when sizes are doubtful at many."""
+
 
 class Kind(Enum):
     """The structures the ladder knows."""
@@ -31,10 +34,14 @@ class Structure:
 
 def usable(problem: AssignmentProblem) -> NDArray[np.bool_]:
     """Mark the columns their courier could carry alone, (k,)."""
-    courier = problem.column_courier
-    fits = (problem.column_size <= problem.max_size[courier]) & (
-        problem.orders_per_column <= problem.max_orders[courier]
-    )
+    courier, size, count = problem.column_courier, problem.column_size, problem.orders_per_column
+    fits = np.ones(courier.size, np.bool_)
+    for each, most in ((size, problem.max_size), (count, problem.max_orders)):
+        # Most couriers could carry the largest of all columns: only the others are looked at.
+        narrow = most < each.max(initial=0)
+        if narrow.any():
+            asked = np.flatnonzero(narrow[courier])
+            fits[asked] &= each[asked] <= most[courier[asked]]
     for work in problem.works:
         fits &= work.column <= work.limit[courier]
     return fits
@@ -52,15 +59,29 @@ def sizes_redundant(problem: AssignmentProblem) -> bool:
 
     For single pairs: the sum of the `max_orders` largest usable candidates fits `max_size`.
     """
-    column = np.flatnonzero(usable(problem))
-    courier, size = problem.column_courier[column], problem.column_size[column]
-    ranked = np.lexsort((-size, courier))
-    courier, size = courier[ranked], size[ranked]
-    rank = np.arange(courier.size) - np.searchsorted(courier, courier)
-    largest = rank < courier_slots(problem)[courier]
-    heaviest = np.zeros(problem.n_couriers, np.int64)
-    np.add.at(heaviest, courier[largest], size[largest])
-    return bool(np.all(heaviest <= problem.max_size))
+    slots = courier_slots(problem)
+    largest = np.zeros(problem.n_couriers, np.int64)
+    size, courier = problem.column_size, problem.column_courier
+    np.maximum.at(largest, courier, size)
+    np.minimum(largest, problem.max_size, out=largest)
+    # Mostly that many times the largest fits already, or else some courier is found soon.
+    doubtful = np.flatnonzero(slots * largest > problem.max_size)
+    if not doubtful.size:
+        return True
+    alone = usable(problem)
+    for part in np.split(doubtful, [min(FEW_COURIERS, doubtful.size)]):
+        asked = np.zeros(problem.n_couriers, np.bool_)
+        asked[part] = True
+        column = np.flatnonzero(asked[courier] & alone)
+        owner, load = courier[column], size[column]
+        ranked = np.lexsort((-load, owner))
+        owner, load = owner[ranked], load[ranked]
+        among = np.arange(owner.size) - np.searchsorted(owner, owner) < slots[owner]
+        heaviest = np.zeros(problem.n_couriers, np.int64)
+        np.add.at(heaviest, owner[among], load[among])
+        if np.any(heaviest > problem.max_size):
+            return False
+    return True
 
 
 def counts_work(scalar: ScalarProblem) -> bool:

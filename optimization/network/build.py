@@ -19,7 +19,7 @@ def flow_of(scalar: ScalarProblem) -> tuple[NetworkFlow, NDArray[np.int64]]:
         The flow, and (pairs,) the column of each of its pairs.
     """
     problem = scalar.problem
-    column = flow_columns_by_order(scalar)
+    column = usable_by_order(scalar)
     flow = NetworkFlow(
         problem.column_order[column],
         problem.column_courier[column],
@@ -32,7 +32,7 @@ def flow_of(scalar: ScalarProblem) -> tuple[NetworkFlow, NDArray[np.int64]]:
     return flow, column
 
 
-def flow_columns_by_order(scalar: ScalarProblem) -> NDArray[np.int64]:
+def usable_by_order(scalar: ScalarProblem) -> NDArray[np.int64]:
     """Columns a courier could carry alone, in order of their orders."""
     problem = scalar.problem
     column = np.flatnonzero(usable(problem))

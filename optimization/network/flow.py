@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,11 @@ from optimization.network.layout import (
     empty_state,
     scratch_for,
 )
+from optimization.stop import NEVER, Deadline
+from optimization.ties import FlowPlan
+
+CHUNK = 500
+"""Orders brought in between two looks at the clock."""
 
 LARGEST_PRICE = 2**58
 """Limit on any price: distances add up at most four of them and must stay below 2**62."""
@@ -62,10 +69,21 @@ class NetworkFlow:
         self.state: State = empty_state(self.graph)
         self.scratch = scratch_for(self.graph)
 
-    def solve(self, present: NDArray[np.bool_] | None = None) -> None:
-        """Solve from nothing, with every order in the flow or those marked, (n,)."""
+    def solve(self, present: NDArray[np.bool_] | None = None, deadline: Deadline = NEVER) -> bool:
+        """Solve from nothing, with every order in the flow or those marked, (n,).
+
+        Returns whether all of them are in; where the deadline came first some are `AWAY`.
+        """
         orders = np.arange(self.state.pair.size) if present is None else np.flatnonzero(present)
-        start(self.graph, self.prices, self.state, self.scratch, orders)
+        chunk = max(1, orders.size if math.isinf(deadline.at_s) else CHUNK)
+        start(self.graph, self.prices, self.state, self.scratch, orders[:chunk])
+        for first in range(chunk, orders.size, chunk):
+            if deadline.expired:
+                return False
+            some = orders[first : first + chunk]
+            self.scratch.waiting[: some.size] = some
+            settle(self.graph, self.prices, self.state, self.scratch, some.size)
+        return True
 
     def clear(self) -> None:
         """Take every order out of the flow and forget the prices."""
@@ -109,6 +127,21 @@ class NetworkFlow:
     def certify(self) -> None:
         """Prove the present selection optimal from its prices; SolverError where that fails."""
         require_optimal(self.graph, self.prices, self.state)
+
+    @property
+    def plan(self) -> FlowPlan:
+        """The present selection and what it solves, as the rule of ties takes it; no copies."""
+        graph, prices = self.graph, self.prices
+        return FlowPlan(
+            graph.order,
+            graph.courier,
+            prices.pair,
+            prices.leave,
+            prices.marginal,
+            graph.slot_ptr[:-1],
+            prices.room,
+            self.state.pair,
+        )
 
     @property
     def chosen(self) -> NDArray[np.int64]:

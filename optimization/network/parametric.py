@@ -16,7 +16,7 @@ from optimization.network.branch import (
     totals,
     weigh,
 )
-from optimization.network.build import flow_columns_by_order
+from optimization.network.build import usable_by_order
 from optimization.network.flow import NetworkFlow
 from optimization.network.layout import LEFT
 from optimization.scalar import ScalarProblem
@@ -47,7 +47,7 @@ class TwoObjectiveFlow:
 
     def __init__(self, efficiency: ScalarProblem, other: Term) -> None:
         problem = efficiency.problem
-        self.column = flow_columns_by_order(efficiency)
+        self.column = usable_by_order(efficiency)
         units = (
             _common(efficiency.column_cost, efficiency.marginal),
             _common(other.column, other.marginal),

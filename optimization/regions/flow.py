@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.errors import SolverError
-from optimization.network.build import flow_columns_by_order
+from optimization.network.build import usable_by_order
 from optimization.network.flow import NetworkFlow
 from optimization.regions.game import empty_game
 from optimization.regions.kept import Found
@@ -63,7 +63,7 @@ class ManyObjectiveFlow:
 
     def __init__(self, scalar: ScalarProblem, terms: Sequence[Term]) -> None:
         problem = scalar.problem
-        self.column = flow_columns_by_order(scalar)
+        self.column = usable_by_order(scalar)
         self.terms = tuple(terms)
         d, room = len(self.terms), courier_slots(problem)
         leave_unit = 2**LEAVE_BITS // max(1, int(problem.leave.max(initial=0)))

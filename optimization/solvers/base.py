@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from optimization.errors import SolverError
+from optimization.mincost import Ints
+from optimization.network.layout import AWAY
 from optimization.scalar import ScalarProblem
 from optimization.solution import Solution, Status, StopReason
-from optimization.stop import Deadline
+from optimization.stop import NEVER, Deadline
 from optimization.structure import Kind, recognise
+from optimization.ties import FlowPlan, settle_ties
 from optimization.verify import verify
 
 
@@ -36,6 +40,15 @@ class Solver(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FlowAnswer:
+    """Sorted columns of a flow, and whether they are its optimum and the one that ties name."""
+
+    columns: Ints
+    proven: bool
+    settled: bool
+
+
 class FlowEngine(ABC):
     """An engine that solves flows in one shot, to proven optimality, and nothing else."""
 
@@ -45,14 +58,43 @@ class FlowEngine(ABC):
         """Who answers."""
 
     @abstractmethod
-    def columns(self, scalar: ScalarProblem) -> NDArray[np.int64]:
-        """Minimise the composed value of single pairs, size caps and bounds left aside, (chosen,).
+    def optimum(
+        self, scalar: ScalarProblem, deadline: Deadline
+    ) -> tuple[FlowPlan, Ints, Ints | None]:
+        """Minimise the composed value of single pairs, size caps and bounds left aside.
+
+        Returns
+        -------
+        tuple
+            A plan of least cost, any, or of least cost for the orders that take part where the
+            deadline came first; (k,) the column of each of its pairs; and (m,) optimal prices of
+            couriers' units, where the engine has them.
 
         Raises
         ------
         SolverError
             If the engine fails or its answer is not proven.
         """
+
+    def answer(self, scalar: ScalarProblem, deadline: Deadline) -> FlowAnswer:
+        """Choose the plan of least cost that the rule of ties names, as far as time allows.
+
+        Size caps and bounds are left aside.
+
+        Raises
+        ------
+        SolverError
+            If the engine fails or its answer is not proven.
+        """
+        plan, column, price = self.optimum(scalar, deadline)
+        proven, on, settled = bool((plan.on != AWAY).all()), plan.on, False
+        if proven:
+            on, settled = settle_ties(plan, price, deadline)
+        return FlowAnswer(np.sort(column[on[on >= 0]]), proven, settled)
+
+    def columns(self, scalar: ScalarProblem) -> Ints:
+        """Choose the plan of least cost that the rule of ties names; sorted columns, (chosen,)."""
+        return self.answer(scalar, NEVER).columns
 
     def can_solve(self, scalar: ScalarProblem) -> bool:
         """Whether the problem is a flow as it stands."""

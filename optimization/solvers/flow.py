@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimization.errors import SolverError
+from optimization.mincost import Ints, cheapest_flow
+from optimization.network.build import usable_by_order
+from optimization.network.layout import LEFT
 from optimization.scalar import ScalarProblem
 from optimization.solvers.base import FlowEngine
-from optimization.structure import courier_slots, usable
+from optimization.stop import Deadline
+from optimization.structure import courier_slots
+from optimization.ties import FlowPlan
 
 
 class FlowSolver(FlowEngine):
@@ -19,37 +23,45 @@ class FlowSolver(FlowEngine):
 
     name = "or-tools:min-cost-flow"
 
-    def columns(self, scalar: ScalarProblem) -> NDArray[np.int64]:
-        """Minimise the composed value of single pairs, size caps and bounds left aside, (chosen,).
+    def optimum(
+        self,
+        scalar: ScalarProblem,
+        deadline: Deadline,  # noqa: ARG002 - nothing can interrupt it
+    ) -> tuple[FlowPlan, Ints, None]:
+        """Minimise the composed value of single pairs, size caps and bounds left aside.
 
         Raises
         ------
         SolverError
             If the engine does not answer OPTIMAL.
         """
-        from ortools.graph.python import min_cost_flow
-
         problem = scalar.problem
         n, sink = problem.n_orders, problem.n_orders + problem.n_couriers
-        column = np.flatnonzero(usable(problem))
-        tail, capacity, cost = _sink_arcs(scalar)
-        to_sink = np.full(tail.size + n, sink)
-        head = np.concatenate([n + problem.column_courier[column], to_sink]).astype(np.int32)
-        engine = min_cost_flow.SimpleMinCostFlow()
-        arcs = engine.add_arcs_with_capacity_and_unit_cost(
-            np.concatenate([problem.column_order[column], n + tail, np.arange(n)]).astype(np.int32),
-            head,
+        column = usable_by_order(scalar)
+        order, courier = problem.column_order[column], problem.column_courier[column]
+        cost, leave = scalar.column_cost[column], scalar.leave_cost
+        tail, capacity, marginal = _sink_arcs(scalar)
+        sent = cheapest_flow(
+            np.concatenate([order, n + tail, np.arange(n)]),
+            np.concatenate([n + courier, np.full(tail.size + n, sink)]),
             np.concatenate([np.ones(column.size, np.int64), capacity, np.ones(n, np.int64)]),
-            np.concatenate([scalar.column_cost[column], cost, scalar.leave_cost]),
+            np.concatenate([cost, marginal, leave]),
+            np.append(np.ones(n, np.int64), [*np.zeros(sink - n, np.int64), -n]),
         )
-        supply = np.zeros(sink + 1, np.int64)
-        supply[:n], supply[sink] = 1, -n
-        engine.set_nodes_supplies(np.arange(sink + 1, dtype=np.int32), supply)
-        status = engine.solve()
-        if status != engine.OPTIMAL:
-            raise SolverError(f"OR-Tools' min-cost flow answered {status}")
-        used: NDArray[np.bool_] = np.asarray(engine.flows(arcs[: column.size])) > 0
-        return column[used]
+        used = np.flatnonzero(sent[: column.size])
+        on = np.full(n, LEFT, np.int64)
+        on[order[used]] = used
+        plan = FlowPlan(
+            order,
+            courier,
+            cost,
+            leave,
+            scalar.marginal,
+            problem.slot_ptr[:-1],
+            courier_slots(problem),
+            on,
+        )
+        return plan, column, None
 
 
 def _sink_arcs(

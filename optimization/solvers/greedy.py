@@ -7,6 +7,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, trivial_bound
 from optimization.solution import Solution, StopReason
 from optimization.solvers.base import conclude
@@ -48,80 +49,96 @@ class GreedySolver:
 
 
 def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
-    """Choose columns in rounds: the cheapest that fits each courier, no order twice.
+    """Choose columns in rounds, the cheapest per order first, no order and no courier twice.
 
-    Within a round every courier names its cheapest column per order at its present marginals, and
-    of those that share an order the cheapest is taken; so a round is array code, and there are at
-    most as many rounds as orders. A column that would not pay for itself is never taken.
+    In a round a column is taken if none of its orders, and then nothing its courier is the choice
+    of, has a cheaper one at the courier's present marginals; the cheapest of all always is. A round
+    is array code without sorting, and columns that no longer fit leave before the next. One that
+    would not pay for itself is never taken.
     """
     problem = scalar.problem
     size, count = problem.column_size, problem.orders_per_column
     column = np.flatnonzero(usable(problem))
-    open_order = np.ones(problem.n_orders, np.bool_)
     room, load = problem.max_orders.copy(), problem.max_size.copy()
-    free = np.ones(problem.n_couriers, np.bool_)
-    gain = problem.per_column(scalar.leave_cost)
+    base = scalar.column_cost - problem.per_column(scalar.leave_cost)
     price = np.concatenate([np.zeros(1, np.int64), np.cumsum(scalar.marginal)])
-    entry = np.repeat(np.arange(problem.n_columns), count)
+    open_order = np.ones(problem.n_orders, np.bool_)
     added = {work.name: np.zeros(problem.n_couriers, np.int64) for work in problem.works}
-    taken = []
+    taken = [column[:0]]
     while column.size:
-        courier = problem.column_courier[column]
-        slot = (problem.slot_ptr[1:] - room)[courier]
-        cost = scalar.column_cost[column] - gain[column]
-        cost = cost + price[slot + count[column]] - price[slot]
+        courier, orders = problem.column_courier[column], count[column]
+        slot = problem.slot_ptr[1:] - room
+        if problem.all_pairs:
+            onward = price[np.minimum(slot + 1, price.size - 1)] - price[slot]
+            cost = base[column] + onward[courier]
+        else:
+            cost = base[column] + price[slot[courier] + orders] - price[slot][courier]
         for priced in scalar.work:
             more = problem.work(priced.work).column[column]
             cost = cost + priced.rise(courier, added[priced.work][courier], more)
-        column, cost = column[cost < 0], cost[cost < 0]
-        # One column per courier, then no order twice: first in the order of cost per order wins.
-        ranked = np.lexsort((column, cost / count[column]))
-        column, courier = column[ranked], problem.column_courier[column[ranked]]
-        best = column[np.unique(courier, return_index=True)[1]]
-        best = _disjoint(problem.column_ptr, problem.column_order, best, column)
+        pays = np.flatnonzero(cost < 0)
+        best = _choices(problem, column[pays], (cost / orders)[pays])
         if not best.size:
             break
         taken.append(best)
-        np.subtract.at(room, problem.column_courier[best], count[best])
-        np.subtract.at(load, problem.column_courier[best], size[best])
+        holder = problem.column_courier[best]
+        room[holder] = 0 if problem.one_column_per_courier else room[holder] - count[best]
+        load[holder] -= size[best]
         for work in problem.works:
-            np.add.at(added[work.name], problem.column_courier[best], work.column[best])
-        free[problem.column_courier[best]] = not problem.one_column_per_courier
-        chosen = np.zeros(problem.n_columns, np.bool_)
-        chosen[best] = True
-        open_order[problem.column_order[chosen[entry]]] = False
-        blocked = np.zeros(problem.n_columns, np.bool_)
-        blocked[entry[~open_order[problem.column_order]]] = True
-        courier = problem.column_courier[column]
+            added[work.name][holder] += work.column[best]
+        open_order[_entries(problem, best)[1]] = False
+        owner, order = _entries(problem, column)
         fits = np.ones(column.size, np.bool_)
+        fits[owner[~open_order[order]]] = False
+        column = column[fits]
+        courier = problem.column_courier[column]
+        fits = (count[column] <= room[courier]) & (size[column] <= load[courier])
         for work in problem.works:
             fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
-        column = column[
-            fits
-            & ~blocked[column]
-            & free[courier]
-            & (count[column] <= room[courier])
-            & (size[column] <= load[courier])
-        ]
-    return np.sort(np.concatenate(taken)) if taken else np.zeros(0, np.int64)
+        column = column[fits]
+    return np.sort(np.concatenate(taken))
 
 
-def _disjoint(
-    ptr: NDArray[np.int64],
-    orders: NDArray[np.int32],
-    best: NDArray[np.int64],
-    ranked: NDArray[np.int64],
+def _choices(
+    problem: AssignmentProblem, column: NDArray[np.int64], cost: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Keep the best columns that share no order with a better ranked one of them."""
-    place = np.full(ptr.size - 1, ranked.size, np.int64)
-    place[ranked] = np.arange(ranked.size)
-    best = best[np.argsort(place[best])]
-    length = ptr[best + 1] - ptr[best]
-    owner = np.repeat(np.arange(best.size), length)
-    entry = np.arange(owner.size) - np.repeat(np.cumsum(length) - length, length)
-    order = orders[np.repeat(ptr[best], length) + entry]
-    first_owner = np.full(int(orders.max(initial=-1)) + 1, best.size, np.int64)
-    np.minimum.at(first_owner, order, owner)
-    clash = np.zeros(best.size, np.bool_)
-    clash[owner[first_owner[order] < owner]] = True
-    return best[~clash]
+    """Keep the columns that are first in cost, then id, at all of their orders and their courier.
+
+    What is not the first choice of all its orders does not stand in another's way at the courier.
+    """
+    for by_courier in (False, True):
+        for by_id in (False, True):
+            key = column if by_id else cost
+            if by_courier or problem.all_pairs:
+                group = problem.column_courier if by_courier else problem.column_order
+                groups = problem.n_couriers if by_courier else problem.n_orders
+                worse = key > _least(groups, group[column], key)
+            else:
+                owner, order = _entries(problem, column)
+                worse = np.zeros(column.size, np.bool_)
+                keys = key[owner]
+                worse[owner[keys > _least(problem.n_orders, order, keys)]] = True
+            column, cost = column[~worse], cost[~worse]
+    return column
+
+
+def _least(
+    n: int, group: NDArray[np.int32], key: NDArray[np.int64] | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give for each key the least one of its group."""
+    least = np.full(n, np.inf)
+    np.minimum.at(least, group, key)
+    return least[group]
+
+
+def _entries(
+    problem: AssignmentProblem, column: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """List the orders of some columns, and for each the place of its column among them."""
+    if problem.all_pairs:
+        return np.arange(column.size), problem.column_order[column]
+    begin = problem.column_ptr[column]
+    length = problem.column_ptr[column + 1] - begin
+    owner = np.repeat(np.arange(column.size), length)
+    within = np.arange(owner.size) - np.repeat(np.cumsum(length) - length, length)
+    return owner, problem.column_order[np.repeat(begin, length) + within]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from optimization.compiled import compiler_present
+from optimization.mincost import Ints
 from optimization.network.ready import is_ready, warm_up
 from optimization.scalar import ScalarProblem
 from optimization.solvers.base import FlowEngine
 from optimization.solvers.flow import FlowSolver
+from optimization.stop import Deadline
+from optimization.ties import FlowPlan
 
 
 class NetworkSolver(FlowEngine):
@@ -21,8 +21,8 @@ class NetworkSolver(FlowEngine):
         """Whether numba is there and the problem is a flow as it stands."""
         return compiler_present() and super().can_solve(scalar)
 
-    def columns(self, scalar: ScalarProblem) -> NDArray[np.int64]:
-        """Minimise the composed value of single pairs, size caps and bounds left aside, (chosen,).
+    def optimum(self, scalar: ScalarProblem, deadline: Deadline) -> tuple[FlowPlan, Ints, Ints]:
+        """Minimise the composed value of single pairs, size caps and bounds left aside.
 
         Raises
         ------
@@ -33,9 +33,9 @@ class NetworkSolver(FlowEngine):
         from optimization.network.build import flow_of
 
         flow, column = flow_of(scalar)
-        flow.solve()
-        flow.certify()
-        return column[flow.chosen]
+        if flow.solve(deadline=deadline):
+            flow.certify()
+        return flow.plan, column, flow.courier_price
 
 
 def flow_engine() -> FlowEngine:

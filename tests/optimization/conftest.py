@@ -227,3 +227,8 @@ def brute_force() -> Callable[[ScalarProblem], tuple[int, int] | None]:
 @pytest.fixture
 def image() -> Callable[..., np.ndarray]:
     return _image
+
+
+@pytest.fixture
+def every() -> type[Every]:
+    return Every

@@ -1,0 +1,195 @@
+"""Of plans of exactly the same least cost every engine returns the one that the rule names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from optimization import AssignmentProblem, SolverSession, Term, Weights, scalarize, solve, warm_up
+from optimization.network.flow import NetworkFlow
+from optimization.solvers.flow import FlowSolver
+from optimization.solvers.network import NetworkSolver
+from optimization.stop import NEVER, Deadline
+from optimization.ties import LEAVING, courier_prices, settle_ties, tie_number
+
+WEIGHTS = Weights({"cost": 1.0, "spread": 1.0})
+ENGINES = (FlowSolver(), NetworkSolver())
+
+
+def tied(rng, n, m, k, values=2):
+    """Pairs whose costs are mostly equal: couriers look alike, orders may be free to leave."""
+    key = rng.choice(n * m, min(k, n * m), replace=False)
+    most = rng.integers(0, 4, m)
+    marginal = [np.sort(rng.integers(0, values, q)) for q in most]
+    column = rng.integers(0, values, key.size)
+    return AssignmentProblem.from_pairs(
+        key // m,
+        key % m,
+        order_size=np.ones(n, np.int64),
+        max_orders=most,
+        max_size=np.full(m, 100),
+        leave=1000 * rng.integers(0, 2, n),
+        terms=(
+            Term.linear("cost", "1", 1, column, most),
+            Term.separable("spread", "1", 1, np.concatenate(marginal), key.size),
+        ),
+    )
+
+
+def permuted(problem, ranking):
+    """The same problem with its columns in another order."""
+    return problem.replace(
+        column_order=problem.column_order[ranking],
+        column_courier=problem.column_courier[ranking],
+        terms=tuple(
+            Term(t.name, t.unit, t.scale, t.constant, t.column[ranking], t.marginal)
+            for t in problem.terms
+        ),
+    )
+
+
+def numbers(problem, columns):
+    """What the rule minimises: each pair's number, and more for each order left."""
+    each = tie_number(problem.column_order[columns], problem.column_courier[columns])
+    return int(each.sum()) + LEAVING * (problem.n_orders - len(columns))
+
+
+def test_both_flows_find_the_best_of_all_optimal_plans(every):
+    """600 problems of up to 12 pairs, enumerated; most have several optimal plans."""
+    with_ties = 0
+    for seed in range(600):
+        rng = np.random.default_rng(seed)
+        problem = tied(rng, int(rng.integers(2, 5)), int(rng.integers(2, 5)), 11)
+        scalar, plans = scalarize(problem, WEIGHTS), every(problem)
+        value = plans.priced(0, scalar.column_cost, scalar.marginal)
+        value = value + scalar.dominance * plans.coverage
+        best = [np.flatnonzero(s) for s in plans.sets[value == value.min()]]
+        with_ties += len(best) > 1
+        want = min(best, key=lambda columns: numbers(problem, columns))
+        for engine in ENGINES:
+            assert engine.columns(scalar).tolist() == want.tolist(), (seed, engine.name)
+    assert with_ties > 300
+
+
+@pytest.mark.parametrize("values", [1, 2, 5])
+def test_neither_the_engine_nor_the_order_of_the_columns_decides(values):
+    """60 orders, 40 couriers, one to five different costs, columns in four orders."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        problem = tied(rng, 60, 40, 500, values)
+        plans = set()
+        for _ in range(4):
+            ranking = rng.permutation(problem.n_columns)
+            scalar = scalarize(permuted(problem, ranking), WEIGHTS)
+            plans |= {tuple(np.sort(ranking[e.columns(scalar)]).tolist()) for e in ENGINES}
+        assert len(plans) == 1, seed
+
+
+def test_cold_and_warm_solve_give_the_same_plan():
+    for seed in range(20):
+        problem = tied(np.random.default_rng(seed), 30, 20, 200)
+        cold = solve(problem, WEIGHTS)
+        warm_up()
+        warm = solve(problem, WEIGHTS)
+        assert cold.columns.tolist() == warm.columns.tolist()
+        assert warm.engine == "courier-dispatch:network-flow"
+        assert warm.proven
+
+
+def test_a_session_is_where_a_cold_solve_would_be():
+    """After orders came and went and columns were re-scored, whatever the way there."""
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        problem = tied(rng, 30, 20, 200)
+        session = SolverSession(problem, WEIGHTS)
+        for _ in range(40):
+            order = int(rng.integers(problem.n_orders))
+            (session.cancel if session.present[order] else session.insert)(order)
+        some = rng.choice(problem.n_columns, 20, replace=False)
+        cost = rng.integers(0, 2, some.size)
+        session.reprice(some, cost)
+        column = problem.terms[0].column.copy()
+        column[some] = cost
+        terms = (Term.linear("cost", "1", 1, column, problem.max_orders), problem.terms[1])
+        after = problem.replace(terms=terms)
+        cold = SolverSession(after, WEIGHTS, session.present)
+        assert session.columns.tolist() == cold.columns.tolist()
+        of_order = [session.column_of(i) for i in range(problem.n_orders)]
+        assert sorted(c for c in of_order if c is not None) == session.columns.tolist()
+        for order in np.flatnonzero(~session.present).tolist():
+            session.insert(order)
+        assert session.columns.tolist() == FlowSolver().columns(scalarize(after, WEIGHTS)).tolist()
+
+
+def test_prices_found_from_a_plan_prove_it():
+    """The flow's own certificate accepts them."""
+    for seed in range(100):
+        scalar = scalarize(tied(np.random.default_rng(seed), 30, 20, 150, 6), WEIGHTS)
+        plan, _, _ = FlowSolver().optimum(scalar, NEVER)
+        flow = NetworkFlow(
+            plan.order,
+            plan.courier,
+            pair=plan.cost,
+            marginal=plan.marginal,
+            leave=plan.leave,
+            slots=scalar.problem.max_orders,
+            room=plan.room,
+        )
+        flow.state.pair[:] = plan.on
+        flow.state.held[:] = plan.held
+        flow.state.price[:] = courier_prices(plan)
+        flow.certify()
+
+
+def test_without_ties_nothing_moves():
+    """Costs drawn from a million: the plan is the engine's own, its array untouched."""
+    scalar = scalarize(tied(np.random.default_rng(0), 60, 40, 600, 10**6), WEIGHTS)
+    plan, _, price = NetworkSolver().optimum(scalar, NEVER)
+    assert settle_ties(plan, price)[0] is plan.on
+
+
+def test_numbers_of_pairs_differ():
+    order, courier = np.divmod(np.arange(10**6, dtype=np.int32), 1000)
+    drawn = tie_number(order.astype(np.int32), courier.astype(np.int32))
+    assert np.unique(drawn).size == drawn.size
+    assert 0 <= drawn.min() < drawn.max() < LEAVING // 2
+    assert abs(drawn.mean() / (LEAVING / 2) - 0.5) < 0.002
+
+
+def test_what_cannot_be_settled_in_time_says_so():
+    """All costs equal and no time: the plan is as good, and not called settled."""
+    scalar = scalarize(tied(np.random.default_rng(0), 3000, 60, 60_000, 1), WEIGHTS)
+    late = NetworkSolver().answer(scalar, Deadline.after(1e9))
+    assert late.settled
+    plan, _, price = NetworkSolver().optimum(scalar, NEVER)
+    on, settled = settle_ties(plan, price, Deadline.after(0.0))
+    assert not settled
+    assert on is plan.on
+
+
+def test_a_flow_cut_short_is_the_optimum_of_the_orders_it_took_in():
+    scalar = scalarize(tied(np.random.default_rng(1), 3000, 2000, 60_000, 50), WEIGHTS)
+    plan, _, _ = NetworkSolver().optimum(scalar, Deadline.after(0.0))
+    taken = plan.on > -2
+    assert 0 < taken.sum() < 3000
+    assert not NetworkSolver().answer(scalar, Deadline.after(0.0)).proven
+    flow = NetworkFlow(
+        plan.order,
+        plan.courier,
+        pair=plan.cost,
+        marginal=plan.marginal,
+        leave=plan.leave,
+        slots=scalar.problem.max_orders,
+        room=plan.room,
+    )
+    flow.solve(taken)
+    flow.certify()
+
+    def value(on):
+        used = on[on >= 0]
+        held = np.bincount(plan.courier[used], minlength=plan.room.size)
+        rank = np.arange(plan.marginal.size) - np.repeat(plan.first, plan.room)
+        units = plan.marginal[rank < np.repeat(held, plan.room)].sum()
+        return plan.cost[used].sum() + units + plan.leave[on == -1].sum()
+
+    assert value(flow.state.pair) == value(plan.on)
