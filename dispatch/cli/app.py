@@ -289,6 +289,30 @@ def replay(
 
 @app.command()
 @guarded
+def evolve(
+    folder: Annotated[Path, typer.Argument(help="Folder of the search: given again, it goes on.")],
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Kernels to judge, those judged before included.")
+    ] = 200,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after this long; call again to go on.")
+    ] = None,
+    seed: Seed = 0,
+    offers: Annotated[
+        int, typer.Option(min=1000, help="Offers that the largest forest is grown on.")
+    ] = 60_000,
+    end: Annotated[
+        bool, typer.Option("--end", help="Judge the winner on what was held out, once.")
+    ] = False,
+) -> None:
+    """Search for faster scoring kernels: gates first, then paired times (needs a checkout)."""
+    import_module("dispatch.cli.evolving").run(
+        folder, candidates=candidates, minutes=minutes, seed=seed, offers=offers, end=end
+    )
+
+
+@app.command()
+@guarded
 def schema() -> None:
     """Print the JSON Schema of a snapshot."""
     import_module("dispatch.cli.versions").print_schema()

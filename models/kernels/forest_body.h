@@ -46,8 +46,8 @@
 enum { ALONE = 0, FEW_AT_ONCE = 16 };
 
 /* Rows that the next block takes of those left; ALONE where they are done one by one. */
-static inline int64_t block_of(const Forest *f, int64_t left) {
-    if (f->walk_only || (FEW && left <= FEW_ROWS))
+static inline int64_t block_of(const Forest *f, int64_t left, int few) {
+    if (f->walk_only || (FEW && few && left <= FEW_ROWS))
         return ALONE;
     return NARROW && left <= NARROW_ROWS ? NARROW : WIDE;
 }
@@ -112,7 +112,7 @@ static void code_block(const Forest *f, const double *x, int64_t m, int64_t n_fe
 }
 
 int NAMED(forest_rows)(const Forest *f, const double *x, int64_t n, int64_t n_features, double *out) {
-    const int64_t first = block_of(f, n);
+    const int64_t first = block_of(f, n, 1);
     Memory memory = {0};
     if (first && reserve(f, first, n_features, &memory))
         return 1;
@@ -123,7 +123,7 @@ int NAMED(forest_rows)(const Forest *f, const double *x, int64_t n, int64_t n_fe
     }
     for (int64_t r = 0, m; r < n; r += m) {
         const double *own = x + r * n_features;
-        const int64_t block = block_of(f, n - r);
+        const int64_t block = block_of(f, n - r, 1);
         m = at_most(n - r, block ? block : FEW_AT_ONCE);
         if (block) {
             const double *ahead = own + m * n_features;
@@ -167,7 +167,7 @@ static void spread(const Entity *entity, int64_t start, int64_t m, int64_t block
 
 int NAMED(forest_pairs)(const Forest *f, const Pairs *p, int64_t start, int64_t n, double *out) {
     Memory memory = {0};
-    const int64_t first = block_of(f, n);
+    const int64_t first = block_of(f, n, FEW_PAIRS);
     if (reserve(f, first ? first : FEW_AT_ONCE, 1, &memory))
         return 1;
     int32_t *alone = malloc((size_t)(f->n_scales + 1) * FEW_AT_ONCE * sizeof *alone);
@@ -176,7 +176,7 @@ int NAMED(forest_pairs)(const Forest *f, const Pairs *p, int64_t start, int64_t 
         return 1;
     }
     for (int64_t r = 0, m; r < n; r += m) {
-        const int64_t block = block_of(f, n - r), apart = block ? block : FEW_AT_ONCE;
+        const int64_t block = block_of(f, n - r, FEW_PAIRS), apart = block ? block : FEW_AT_ONCE;
         m = at_most(n - r, apart);
         for (int64_t e = 0; e < p->n_entities; e++)
             spread(p->entities + e, start + r, m, apart, memory.codes);

@@ -24,6 +24,9 @@
 #ifndef FEW_ROWS
 #define FEW_ROWS 10 /* so many rows left are done one by one */
 #endif
+#ifndef FEW_PAIRS
+#define FEW_PAIRS 0 /* pairs too; 0: always in blocks */
+#endif
 #ifndef MASK_ROWS
 #define MASK_ROWS 1 /* rows that masks are applied to at once */
 #endif

@@ -162,17 +162,17 @@ static inline void bytes_of_bits(const Plane *const bit[8], uint8_t *number) {
 #endif
 }
 
-/* free block: begins */
+#define AT(i) ((const Plane *)(slot + ROWS / 64 * (size_t)op[i]))
 /* Run the multiplexers of a tree: op i reads three slots and writes result[i]. */
 static inline void run_ops(const uint8_t *slot, const uint32_t *op, int32_t n, Plane *result) {
-#define AT(i) ((const Plane *)(slot + ROWS / 64 * (size_t)op[i]))
+    /* free block: begins */
     UNROLLED(UNROLL)
     for (int32_t i = 0; i < n; i++, op += 3)
         for (int h = 0; h < PARTS; h++)
             result[i].part[h] = multiplex(AT(0)->part[h], AT(1)->part[h], AT(2)->part[h]);
-#undef AT
+    /* free block: ends */
 }
-/* free block: ends */
+#undef AT
 
 static void run_tree(const Forest *f, int64_t tree, Plane *slot, uint8_t *number) {
     const int32_t first = f->op_first[tree], n = f->op_first[tree + 1] - first;

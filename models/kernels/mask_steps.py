@@ -1,4 +1,4 @@
-"""Masks of leaves for vectors: a split of each of 32 trees at a time, as the C kernels read them."""
+"""Masks of leaves for vectors: a split of each of 32 trees at a time, for the C kernels."""
 
 from __future__ import annotations
 

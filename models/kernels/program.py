@@ -167,7 +167,7 @@ class Program:
 
     @property
     def leaf_words(self) -> NDArray[np.uint32]:
-        """Low words, then high words of the first 32 leaves of each tree, where its leaves begin."""
+        """Low, then high words of the first 32 leaves of each tree, where its leaves begin."""
         found = np.zeros((len(self.leaf), 2), dtype=np.uint32)
         rows = self.leaf_first[:, None] + np.arange(_SMALLEST_TABLE)
         words = self.leaf[rows].view(np.uint32).reshape(len(rows), _SMALLEST_TABLE, 2)
