@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightgbm
@@ -19,11 +21,21 @@ from models.features import build_matrix
 from models.forest import Forest
 from models.history import HistoryPrior
 from models.kernels.evolve.build import Builder
+from models.kernels.evolve.device import DeviceJudge
 from models.kernels.evolve.genome import Genome, seed_of, tidied
 from models.kernels.evolve.judge import Judge
-from models.kernels.evolve.render import RenderError
+from models.kernels.evolve.model_driven import rewrite as rewritten
+from models.kernels.evolve.model_driven import settings
 from models.kernels.evolve.report import REPORT, finish, machine, same_against_itself, tables
-from models.kernels.evolve.search import CANDIDATES, Ledger, archive_of, best_of, search
+from models.kernels.evolve.search import (
+    CANDIDATES,
+    Judged,
+    Ledger,
+    archive_of,
+    best_of,
+    failures,
+    search,
+)
 from models.kernels.evolve.suite import Suite, Workload, make_suite
 
 _PRIOR = HistoryPrior(4.0, 4.0)
@@ -37,22 +49,84 @@ _SEEDS = (
 
 
 def run(
-    folder: Path, *, candidates: int, minutes: float | None, seed: int, offers: int, end: bool
+    folder: Path,
+    *,
+    candidates: int,
+    minutes: float | None,
+    seed: int,
+    offers: int,
+    rewrite: int | None,
+    plot: Path | None,
+    end: bool,
 ) -> None:
-    """Search with a progress bar; with `end`, judge the winner for good."""
-    try:
+    """Search with a progress bar; draw, have rewritten and judge for good what was asked for."""
+    if rewrite:
+        with _refused("rewrite"):
+            settings()
+    with _refused("evolve"):
         builder = Builder(folder / "built")
-    except RenderError as error:
-        raise InvalidInputError("evolve", [Problem("checkout", str(error))]) from None
     judge = Judge(_suite(folder / "suite", offers), builder)
-    ledger, stop_s = Ledger(folder / CANDIDATES), time.monotonic() + 60 * (minutes or 1e9)
+    ledger = Ledger(folder / CANDIDATES)
     before = len(ledger)
+    _search(judge.judge, ledger, _SEEDS, candidates, seed, minutes)
+    if rewrite:
+        with _refused("rewrite"):
+            note(f"OpenEvolve wrote to {rewritten(folder, rewrite)}")
+        ledger = Ledger(folder / CANDIDATES)
+    archive = archive_of(ledger)
+    best = best_of(archive)
+    note(f"{len(ledger)} judged, best exact one {best.fitness:.2f}x: {best.genome.digest}")
+    if len(ledger) > before:
+        _record(folder, judge, len(ledger))
+    if plot is not None:
+        from dispatch.plotting import archive_figure
+
+        archive_figure(archive.values()).savefig(plot, dpi=150)
+        note(f"archive drawn to {plot}")
+    if end:
+        report = finish(folder, judge, best.genome, progress=note)
+        note(f"{'ships' if report['ships'] else 'does not ship'}; written to {folder / REPORT}")
+    if (folder / REPORT).exists():
+        typer.echo(tables(json.loads((folder / REPORT).read_text())))
+
+
+def run_on_device(
+    folder: Path, *, target: str, attention: bool, candidates: int, seed: int
+) -> None:
+    """Pass candidates for a device through the gates; nothing is timed that nothing ran on."""
+    with _refused("target"):
+        hand_written = seed_of(target, attention=attention)
+        judge = DeviceJudge(folder / "built")
+    ledger = Ledger(folder / f"{target}{'-attention' if attention else ''}.jsonl")
+    _search(judge.judge, ledger, [hand_written], candidates, seed, None)
+    for gate, n in failures(ledger).items():
+        typer.echo(f"{n:5d} {f'rejected by {gate}' if gate else 'passed, untimed on this device'}")
+
+
+@contextmanager
+def _refused(option: str) -> Iterator[None]:
+    """Turn what cannot be done here into a message."""
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidInputError("evolve", [Problem(option, str(error))]) from None
+
+
+def _search(
+    judged: Judged,
+    ledger: Ledger,
+    seeds: Sequence[Genome],
+    candidates: int,
+    seed: int,
+    minutes: float | None,
+) -> None:
+    stop_s = time.monotonic() + 60 * (minutes or 1e9)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("evolve", total=candidates)
         search(
-            judge.judge,
+            judged,
             ledger,
-            _SEEDS,
+            seeds,
             candidates=candidates,
             seed=seed,
             until=lambda: time.monotonic() > stop_s,
@@ -60,17 +134,6 @@ def run(
                 task, completed=done, total=total, description=f"best {best:.2f}x"
             ),
         )
-    best = best_of(archive_of(ledger))
-    note(
-        f"{len(ledger)} candidates judged, best exact one {best.fitness:.2f}x: {best.genome.digest}"
-    )
-    if len(ledger) > before:
-        _record(folder, judge, len(ledger))
-    if end:
-        report = finish(folder, judge, best.genome, progress=note)
-        note(f"{'ships' if report['ships'] else 'does not ship'}; written to {folder / REPORT}")
-    if (folder / REPORT).exists():
-        typer.echo(tables(json.loads((folder / REPORT).read_text())))
 
 
 def _record(folder: Path, judge: Judge, judged: int) -> None:

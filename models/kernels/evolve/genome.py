@@ -236,7 +236,7 @@ def mutated(genome: Genome, rng: np.random.Generator) -> Genome:
 
 def _completed(genome: Genome, rng: np.random.Generator) -> Genome:
     """Give genes that mean nothing without each other their other half."""
-    changes = {}
+    changes: dict[str, Any] = {}
     if genome.narrow_rows and not genome.narrow_up_to:
         changes["narrow_up_to"] = int(rng.choice(_FOREST_C["narrow_up_to"][1:]))
     if genome.narrow_up_to and not genome.narrow_rows:

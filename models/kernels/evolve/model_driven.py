@@ -26,11 +26,12 @@ ENDPOINT, KEY, MODEL = "OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"
 BEGINS, ENDS = "/* EVOLVE-BLOCK-START */", "/* EVOLVE-BLOCK-END */"
 
 _MESSAGE: Final = (
-    "You make the body of a C function faster: void run_ops(const uint8_t *slot, const uint32_t"
-    " *op, int32_t n, Plane *result). Plane is a struct of Word part[PARTS]; multiplex(select, zero,"
-    " one) chooses bit by bit; AT(i) is the plane that op[i] names; UNROLLED(k) unrolls the next loop."
-    " Vector extensions and x86 intrinsics are there. Not allowed: static, extern, goto, asm, the"
-    " preprocessor. Answer with the whole body between the marks."
+    "You make the body of a C function faster: void run_ops(const uint8_t *slot, "
+    "const uint32_t *op, int32_t n, Plane *result). Plane is a struct of Word part[PARTS]; "
+    "multiplex(select, zero, one) chooses bit by bit; AT(i) is the plane that op[i] names; "
+    "UNROLLED(k) unrolls the next loop. Vector extensions and x86 intrinsics are there. Not "
+    "allowed: static, extern, goto, asm, the preprocessor. Answer with the whole body between the "
+    "marks."
 )
 _EVALUATOR: Final = """from models.kernels.evolve.model_driven import evaluate_file
 
