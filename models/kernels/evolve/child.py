@@ -21,7 +21,7 @@ from models.kernels.evolve.guarded import POISON, GuardedMemory
 FloatArray = NDArray[np.float64]
 
 _MEMORY_BYTES: Final = 4 << 30
-_FEWEST_PAIRS: Final = 5
+_FEWEST_PAIRS: Final = 3
 _WORD: Final = 1 << 64
 
 

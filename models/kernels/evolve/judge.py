@@ -80,7 +80,7 @@ class Judge:
         baseline: Genome | None = None,
         *,
         limit_s: float = 120.0,
-        budget_s: float = 0.2,
+        budget_s: float = 0.1,
         most_pairs: int = 41,
     ) -> None:
         self.suite, self.builder = suite, builder

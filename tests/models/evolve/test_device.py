@@ -27,8 +27,7 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> DeviceJudge:
     "genome",
     [
         FOREST,
-        replace(FOREST, entities="none", threads=64),
-        seed_of("cuda"),
+        replace(seed_of("cuda"), entities="none", threads=64),
     ],
     ids=lambda g: f"{g.target} {g.entities}",
 )
@@ -42,8 +41,7 @@ def test_forests_on_devices_are_exact(judge: DeviceJudge, genome: object) -> Non
     "changes",
     [
         {},
-        {"passes": 2, "vector_width": 4},
-        {"heads_per_load": 1, "keys_at_once": 4, "block_rows": 2},
+        {"heads_per_load": 1, "vector_width": 4, "keys_at_once": 4, "block_rows": 2},
         {"target": "cuda", "passes": 2, "heads_per_load": 2},
     ],
     ids=str,
