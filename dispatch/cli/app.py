@@ -289,6 +289,54 @@ def replay(
 
 @app.command()
 @guarded
+def evolve(
+    folder: Annotated[Path, typer.Argument(help="Folder of the search: given again, it goes on.")],
+    candidates: Annotated[
+        int, typer.Option(min=1, help="Kernels to judge, those judged before included.")
+    ] = 200,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after this long; call again to go on.")
+    ] = None,
+    seed: Seed = 0,
+    offers: Annotated[
+        int, typer.Option(min=1000, help="Offers that the largest forest is grown on.")
+    ] = 60_000,
+    target: Annotated[
+        str, typer.Option(help="c; or metal, cuda: gates only, run by the harness of the tests.")
+    ] = "c",
+    attention: Annotated[
+        bool, typer.Option("--attention", help="On metal and cuda: the attention kernel.")
+    ] = False,
+    rewrite: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ask a language model for this many rewrites of the free block."),
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the archive as a .png.")] = None,
+    end: Annotated[
+        bool, typer.Option("--end", help="Judge the winner on what was held out, once.")
+    ] = False,
+) -> None:
+    """Search for faster kernels: gates first, then paired times (needs a checkout)."""
+    verb = import_module("dispatch.cli.evolving")
+    if target != "c":
+        verb.run_on_device(
+            folder, target=target, attention=attention, candidates=candidates, seed=seed
+        )
+        return
+    verb.run(
+        folder,
+        candidates=candidates,
+        minutes=minutes,
+        seed=seed,
+        offers=offers,
+        rewrite=rewrite,
+        plot=plot,
+        end=end,
+    )
+
+
+@app.command()
+@guarded
 def schema() -> None:
     """Print the JSON Schema of a snapshot."""
     import_module("dispatch.cli.versions").print_schema()

@@ -23,14 +23,38 @@ Lengths = NDArray[np.uint32]
 MOST_THREADS: Final = 256
 """Threads of a group, unless the heads that share a key alone need more."""
 
-MOST_HEADS: Final = 1024 // LANES
-"""Query heads that can share a key and value head: devices have groups of 1,024 threads."""
-
 SHARED_BYTES: Final = 32 * 1024
 """Memory that the threads of a group share on Metal; CUDA has more."""
 
 _MOST_PLACES: Final = 1 << 32
 _MASKED: Final = -3.0e38
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionPlan:
+    """How the kernel goes about it; the results are the same but for rounding.
+
+    Attributes
+    ----------
+    rows, keys, heads
+        Query positions, keys and query heads of a group of threads, at most.
+    passes
+        Over the keys: 1, the sums scaled down whenever the maximum rises, or 2.
+    vector
+        Independent sums of a product.
+    total
+        Type that values are added up in: float32 or float16.
+    """
+
+    rows: int = 8
+    keys: int = LANES
+    heads: int = 1024 // LANES  # devices have groups of 1,024 threads
+    passes: int = 1
+    vector: int = 1
+    total: str = "float32"
+
+
+HAND_WRITTEN: Final = AttentionPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +104,29 @@ class AttentionShape:
             raise ValueError("; ".join(problems))
         return cls(batch, k.shape[1], n_heads // k.shape[1], rows, k.shape[2], width)
 
-    @property
-    def rows_at_once(self) -> int:
-        """Query positions that a group of threads serves."""
-        return max(1, min(self.rows, MOST_THREADS // (LANES * self.heads)))
+    def served(self, plan: AttentionPlan) -> tuple[int, int]:
+        """Query heads and positions that a group of threads serves; heads divide evenly."""
+        heads = max(n for n in range(1, plan.heads + 1) if self.heads % n == 0)
+        return heads, max(1, min(self.rows, plan.rows, MOST_THREADS // (LANES * heads)))
 
-    @property
-    def tile(self) -> int:
+    def tile(self, plan: AttentionPlan) -> int:
         """Keys that a group of threads holds at once: a power of two, 0 where none fits."""
-        served = self.heads * self.rows_at_once
-        left = SHARED_BYTES // 4 - served * self.width
-        fit = max(left, 0) // (self.width + 1 + served)
-        return min(LANES, (1 << fit.bit_length()) >> 1)
+        heads, rows = self.served(plan)
+        left = SHARED_BYTES // 4 - heads * rows * self.width
+        fit = max(left, 0) // (self.width + 1 + heads * rows)
+        return min(plan.keys, (1 << fit.bit_length()) >> 1)
 
 
 def attention_launch(
-    q: Any, k: Any, v: Any, lengths: Lengths, *, scale: float, causal: bool, target: str
+    q: Any,
+    k: Any,
+    v: Any,
+    lengths: Lengths,
+    *,
+    scale: float,
+    causal: bool,
+    target: str,
+    plan: AttentionPlan = HAND_WRITTEN,
 ) -> Launch:
     """Return the launch of the device kernel, which writes float32 of the shape of q.
 
@@ -108,16 +139,18 @@ def attention_launch(
         If shapes do not fit each other, or are beyond what the kernel can hold or count.
     """
     shape = AttentionShape.of(q, k, v, lengths)
-    if shape.heads > MOST_HEADS or not shape.tile:
+    heads, rows = shape.served(plan)
+    tile = shape.tile(plan)
+    if not tile:
         raise ValueError(
             f"{shape.heads} query heads of width {shape.width} on one key head do not fit a group "
             "of threads; attend by operations"
         )
     if max(q.size, k.size) >= _MOST_PLACES:
         raise ValueError("q or k is too large for one launch; attend in parts of the batch")
-    rows = shape.rows_at_once
-    threads_per_group = LANES * shape.heads * rows
-    groups = shape.batch * shape.shared * -(-shape.rows // rows)
+    threads_per_group = LANES * heads * rows
+    splits = shape.heads // heads
+    groups = shape.batch * shape.shared * splits * -(-shape.rows // rows)
     # Both NumPy and MLX name a type last: float32, mlx.core.float32.
     kind = str(q.dtype).rpartition(".")[2]
     return Launch(
@@ -136,11 +169,15 @@ def attention_launch(
         threads=groups * threads_per_group,
         threads_per_group=threads_per_group,
         constants={
-            "HEADS": shape.heads,
+            "HEADS": heads,
+            "SPLITS": splits,
             "ROWS": rows,
             "DIM": shape.width,
-            "TILE": shape.tile,
+            "TILE": tile,
             "CAUSAL": int(causal),
+            "PASSES": plan.passes,
+            "VECTOR": plan.vector,
+            "TOTAL": np.dtype(plan.total),
         },
     )
 

@@ -48,11 +48,13 @@ _BODY: Final = """
     uint32_t n_rows = queries_shape[2];
     uint32_t n_keys = keys_shape[2];
     uint32_t blocks = (n_rows + ROWS - 1) / ROWS;
+    // HEADS query heads of a shared one are served together, SPLITS groups of them apart.
     uint32_t pair = $group / blocks;
+    uint32_t shared = pair / SPLITS;
     uint32_t first_row = $group % blocks * ROWS;
     uint32_t row = first_row + own / HEADS;
     uint32_t at = ((pair * HEADS + own % HEADS) * n_rows + row) * DIM;
-    uint32_t length = lengths[pair / uint32_t(keys_shape[1])];
+    uint32_t length = lengths[shared / uint32_t(keys_shape[1])];
     // The queries are the last of the sequence, so row r sees the keys up to length - n_rows + r.
     uint32_t hidden = CAUSAL && row < n_rows ? n_rows - 1 - row : 0;
     uint32_t seen = length > hidden ? length - hidden : 0;
@@ -61,26 +63,39 @@ _BODY: Final = """
     }
     float best = LOWEST;
     float sum = 0.0f;
-    float mean[OWN] = {};
+    TOTAL mean[OWN] = {};
+    // Of two passes the first finds the maximum only.
+    for (uint32_t pass = PASSES; pass > 0; --pass)
     for (uint32_t first = 0; first < length; first += TILE) {
         $barrier;
         for (uint32_t i = worker; i < TILE * DIM; i += THREADS) {
             uint32_t key = first + i / DIM;
             tile[i / DIM * STRIDE + i % DIM] =
-                key < length ? float(keys[(pair * n_keys + key) * DIM + i % DIM]) : 0.0f;
+                key < length ? float(keys[(shared * n_keys + key) * DIM + i % DIM]) : 0.0f;
         }
         $barrier;
         float score = LOWEST;
         if (lane < TILE && first + lane < seen) {
-            score = 0.0f;
-            for (uint32_t d = 0; d < DIM; ++d) {
-                score += query[own * DIM + d] * tile[lane * STRIDE + d];
+            float part[VECTOR] = {};
+            // free block: begins
+            for (uint32_t d = 0; d < DIM; d += VECTOR) {
+                for (uint32_t v = 0; v < VECTOR; ++v) {
+                    uint32_t at_d = d + v;
+                    if (at_d < DIM) part[v] += query[own * DIM + at_d] * tile[lane * STRIDE + at_d];
+                }
             }
+            // free block: ends
+            score = part[0];
+            for (uint32_t v = 1; v < VECTOR; ++v) score += part[v];
         }
         float high = score > best ? score : best;
         for (uint32_t by = 16; by > 0; by >>= 1) {
             float other = $across(${every}high, by);
             high = other > high ? other : high;
+        }
+        if (pass > 1) {
+            best = high;
+            continue;
         }
         float kept = $exp(best - high);
         float share = score > LOWEST ? $exp(score - high) : 0.0f;
@@ -91,14 +106,14 @@ _BODY: Final = """
         for (uint32_t i = worker; i < TILE * DIM; i += THREADS) {
             uint32_t key = first + i / DIM;
             tile[i / DIM * STRIDE + i % DIM] =
-                key < length ? float(values[(pair * n_keys + key) * DIM + i % DIM]) : 0.0f;
+                key < length ? float(values[(shared * n_keys + key) * DIM + i % DIM]) : 0.0f;
         }
         $barrier;
         for (uint32_t o = 0; o < OWN; ++o) {
             uint32_t d = lane + 32 * o;
-            float value = mean[o] * kept;
+            TOTAL value = TOTAL(mean[o] * kept);
             for (uint32_t j = 0; j < TILE && d < DIM; ++j) {
-                value += weight[own * TILE + j] * tile[j * STRIDE + d];
+                value = TOTAL(value + weight[own * TILE + j] * tile[j * STRIDE + d]);
             }
             mean[o] = value;
         }
@@ -113,6 +128,9 @@ _BODY: Final = """
 
 def render_attention(target: str) -> str:
     """Kernel body that writes `out`, of the shape of the queries.
+
+    Constants: DIM, HEADS and ROWS of a group, SPLITS of the heads, TILE, CAUSAL, PASSES over the
+    keys, VECTOR independent sums of a product, TOTAL (the type that values are added up in).
 
     It reads queries (b, h, l, d), keys and values (b, s, n, d), lengths (b) and scale (1).
     """

@@ -22,7 +22,11 @@ int64_t forest_best(void) {
 
 /* Sizes of what Python lays out by hand: compared on loading. */
 int64_t forest_layout(void) {
-    return (int64_t)sizeof(Scale) * 1000000 + (int64_t)sizeof(Forest) * 1000 + (int64_t)sizeof(Node);
+    const int64_t sizes[] = {sizeof(Scale), sizeof(Forest), sizeof(Node), sizeof(MaskStep)};
+    int64_t all = 0;
+    for (int i = 0; i < 4; i++)
+        all = all * 1000 + sizes[i];
+    return all;
 }
 
 #ifdef X86
@@ -37,8 +41,8 @@ int64_t forest_layout(void) {
 #endif
 
 int forest_rows(int64_t variant, const Forest *f, const double *x, int64_t n, int64_t n_features,
-                int64_t by_walk, double *out) {
-    CHOOSE(forest_rows, f, x, n, n_features, by_walk, out)
+                double *out) {
+    CHOOSE(forest_rows, f, x, n, n_features, out)
 }
 
 int forest_pairs(int64_t variant, const Forest *f, const Pairs *p, int64_t start, int64_t n,

@@ -1,11 +1,11 @@
-/* Scoring of a tree ensemble on bit planes: what the Python side hands over.
+/* Scoring of a tree ensemble: what the Python side hands over.
  *
  * A feature is first turned into a code: how many of the model's own thresholds (its cuts) lie below
  * the value. Every split then asks "is the code at least k", which is the same for all values that
  * share a code, so nothing is rounded. Codes are bytes; a feature with more than 255 cuts takes
  * several byte columns, the j-th holding the code less 255 j, held within 0 to 255.
  *
- * Slots are planes of 512 bits, one bit a row. Slot 0 is all zeros, slot 1 all ones; then one plane
+ * Slots are planes, one bit a row of a block. Slot 0 is all zeros, slot 1 all ones; then one plane
  * for each cut of each feature (set where the row goes right), one for each set of categories, and
  * behind them the results of the multiplexers of the tree at hand.
  *
@@ -16,7 +16,8 @@
 
 #include <stdint.h>
 
-enum { BLOCK = 512, CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32 };
+enum { CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32, FIRST_PLANE = 2 };
+enum { MASK_TREES = 32, MASK_SCALES = 64 };
 enum { COUNT = 0x7FFFFFFF }; /* the part of an entry of `cells` that counts */
 
 typedef struct {
@@ -40,13 +41,21 @@ typedef struct {
     int32_t child[2]; /* nodes; both the node itself where it is a leaf */
 } Node;
 
+/* A split of each of 32 trees: where code - low < span, unsigned, only the leaves `kept` remain. */
+typedef struct {
+    uint8_t scale[MASK_TREES];
+    uint16_t low[MASK_TREES];
+    uint16_t span[MASK_TREES];
+    uint32_t kept[MASK_TREES];
+} MaskStep;
+
 typedef struct {
     const Scale *scales;
     const double *cuts;
     const int32_t *cells; /* number of cuts before the cell; the sign is set where it holds cuts */
     const int32_t *set_first; /* of each set of categories, into set_plane */
     const int32_t *set_plane; /* planes of cuts at which membership changes */
-    const uint32_t *ops;      /* (selector, where 0, where 1) of each multiplexer: bytes to the slot */
+    const uint32_t *ops;      /* (selector, where 0, where 1) of each multiplexer: 8 times the slot */
     const int32_t *op_first;  /* of each tree, into ops */
     const uint16_t *out;      /* slots of the bits of the leaf number, lowest first, 8 a tree */
     const int32_t *leaf_first;
@@ -56,6 +65,11 @@ typedef struct {
     const int32_t *n_steps;   /* of the deepest of each 16 trees */
     const Node *nodes;        /* all splits, then a node for each place in leaf */
     const uint8_t *answers;
+    const uint32_t *leaf_words; /* the first 32 of each tree's leaves: low words, then high words */
+    const MaskStep *mask_steps;
+    const int32_t *mask_first;  /* of each 32 trees, into mask_steps */
+    const double *mask_leaf;    /* 32 a tree, from left to right */
+    double leaf_scale;          /* a power of two; sums of leaves times it fit 31 bits */
     int64_t n_scales;
     int64_t n_columns;
     int64_t n_cut_planes;
@@ -63,7 +77,8 @@ typedef struct {
     int64_t n_slots;
     int64_t n_trees;
     int64_t n_splits;
-    int64_t walk_only; /* more slots or leaves than the planes can number */
+    int64_t n_mask_groups; /* 0 where masks cannot hold the forest */
+    int64_t walk_only;     /* more slots or leaves than the planes can number */
 } Forest;
 
 /* Rows of one kind of thing (couriers, orders, the moment), coded once and shared by many pairs. */
@@ -85,7 +100,7 @@ typedef struct {
 /* Every function returns 0, or 1 where memory could not be had. */
 #define DECLARE(isa)                                                                               \
     int forest_rows_##isa(const Forest *, const double *x, int64_t n, int64_t n_features,          \
-                          int64_t by_walk, double *out);                                           \
+                          double *out);                                                            \
     int forest_pairs_##isa(const Forest *, const Pairs *, int64_t start, int64_t n, double *out);  \
     int forest_codes_##isa(const Forest *, const int32_t *scales, int64_t n_scales,                \
                            const double *x, int64_t n, int64_t n_columns, uint8_t *codes);

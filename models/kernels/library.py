@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Final
 
+from models.kernels.mask_steps import MASK_STEP
 from models.kernels.program import NODE
 from models.kernels.scales import SCALE
 
@@ -26,11 +27,13 @@ class CForest(ctypes.Structure):
     _fields_ = (
         *((name, Pointer) for name in (
             "scales", "cuts", "cells", "set_first", "set_plane", "ops", "op_first", "out",
-            "leaf_first", "leaf_count", "leaf", "root", "n_steps", "nodes", "answers",
+            "leaf_first", "leaf_count", "leaf", "root", "n_steps", "nodes", "answers", "leaf_words",
+            "mask_steps", "mask_first", "mask_leaf",
         )),
+        ("leaf_scale", ctypes.c_double),
         *((name, _Long) for name in (
             "n_scales", "n_columns", "n_cut_planes", "n_sets", "n_slots", "n_trees", "n_splits",
-            "walk_only",
+            "n_mask_groups", "walk_only",
         )),
     )  # fmt: skip
 
@@ -82,11 +85,11 @@ def _load(path: Path) -> ctypes.CDLL | None:
         # Built for another machine: the fallback gives the same scores.
         return None
     found.forest_best.restype = found.forest_layout.restype = _Long
-    layout = SCALE.itemsize * 1_000_000 + ctypes.sizeof(CForest) * 1000 + NODE.itemsize
-    if found.forest_layout() != layout:
+    sizes = (SCALE.itemsize, ctypes.sizeof(CForest), NODE.itemsize, MASK_STEP.itemsize)
+    if found.forest_layout() != reduce(lambda all_, size: all_ * 1000 + size, sizes):
         return None
     forest = ctypes.POINTER(CForest)
-    found.forest_rows.argtypes = [_Long, forest, Pointer, _Long, _Long, _Long, Pointer]
+    found.forest_rows.argtypes = [_Long, forest, Pointer, _Long, _Long, Pointer]
     found.forest_pairs.argtypes = [_Long, forest, ctypes.POINTER(CPairs), _Long, _Long, Pointer]
     found.forest_codes.argtypes = [
         _Long, forest, Pointer, _Long, Pointer, _Long, _Long, Pointer,

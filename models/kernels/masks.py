@@ -109,6 +109,9 @@ class MaskForest:
     ----------
     words_per_tree
         Words of 32 leaves that every tree is given, at least as many as the largest needs.
+    place
+        Of each leaf of the forest (l,), its place in `values`: trees after one another, leaves from
+        left to right.
     values
         Leaf values times 2 ** shift, shape (32 w,), where word w of leaves begins at 32 w.
     shift
@@ -134,9 +137,9 @@ class MaskForest:
         self.shift = SUM_BITS - int(np.frexp(largest)[1])
         self.values = np.zeros(self.n_words * LEAVES_PER_WORD, dtype=np.int64)
         tree_of = np.repeat(np.arange(forest.n_trees), forest.leaves)
-        place = tree_of * self.words_per_tree * LEAVES_PER_WORD + number
+        self.place = tree_of * self.words_per_tree * LEAVES_PER_WORD + number
         # A power of two only moves the point; what lies beyond it is rounded once.
-        self.values[place] = np.rint(np.ldexp(forest.leaf_value, self.shift)).astype(np.int64)
+        self.values[self.place] = np.rint(np.ldexp(forest.leaf_value, self.shift)).astype(np.int64)
         self._columns, intervals = _intervals(forest)
         self._word, self._rows = self._lay_out(forest, intervals, start, middle)
         self.splits = self._take(np.ones(len(self._columns), dtype=np.bool_))

@@ -18,8 +18,10 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 BLOCK: Final = 512
-WALKED_ROWS: Final = 10
-"""Up to here a row is walked: a block of planes costs as much whether it is full or not."""
+"""Threads are given whole blocks of the widest kind."""
+
+_SLOT_UNIT: Final = np.uint32(8)
+"""Slots are counted in bytes of the narrowest block."""
 
 ROWS_PER_THREAD: Final = 16_384
 """Fewer are done before a second thread has started."""
@@ -83,7 +85,8 @@ class NativeForest:
         self._library = found
         self._number = here.index(self.variant)
         self._least_features = int(program.scales.table["feature"].max(initial=-1)) + 1
-        self._forest, self._held = _lay_out(program)
+        self._held, numbers = lay_out(program)
+        self._forest = CForest(**{k: _at(v) for k, v in self._held.items()}, **numbers)
         self._reference = ctypes.byref(self._forest)
         self._rows = found.forest_rows
 
@@ -113,7 +116,6 @@ class NativeForest:
                     rows + 8 * start * n_features,
                     stop - start,
                     n_features,
-                    n <= WALKED_ROWS,
                     to + 8 * start,
                 )
             )
@@ -250,17 +252,17 @@ def _at(array: NDArray[Any]) -> int:
     return int(array.ctypes.data)
 
 
-def _lay_out(program: Program) -> tuple[CForest, dict[str, NDArray[Any]]]:
-    """Return the structure that the kernels read, and the arrays that it points into."""
-    scales, multiplexers = program.scales, program.multiplexers
+def lay_out(program: Program) -> tuple[dict[str, NDArray[Any]], dict[str, int | float]]:
+    """Arrays that `Forest` of forest.h points to, by name, and its numbers."""
+    scales, multiplexers, masks = program.scales, program.multiplexers, program.masks
     empty = np.zeros(1, dtype=np.uint16)
-    held: dict[str, NDArray[Any]] = {
+    arrays: dict[str, NDArray[Any]] = {
         "scales": program.scale_table,
         "cuts": scales.cuts,
         "cells": scales.cells,
         "set_first": scales.set_first,
         "set_plane": scales.set_plane,
-        "ops": multiplexers.ops * np.uint32(BLOCK // 8) if multiplexers else empty,
+        "ops": multiplexers.ops * _SLOT_UNIT if multiplexers else empty,
         "op_first": multiplexers.op_first if multiplexers else empty,
         "out": multiplexers.out if multiplexers else empty,
         "leaf_first": program.leaf_first,
@@ -270,16 +272,21 @@ def _lay_out(program: Program) -> tuple[CForest, dict[str, NDArray[Any]]]:
         "n_steps": program.walk.n_steps,
         "nodes": program.walk.nodes,
         "answers": program.walk.answers,
+        "leaf_words": program.leaf_words,
+        "mask_steps": masks.steps,
+        "mask_first": masks.first,
+        "mask_leaf": masks.leaf,
     }
-    forest = CForest(
-        **{name: _at(array) for name, array in held.items()},
-        n_scales=len(scales.table),
-        n_columns=scales.n_columns,
-        n_cut_planes=scales.n_cuts,
-        n_sets=program.n_sets,
-        n_slots=multiplexers.n_slots if multiplexers else 0,
-        n_trees=program.forest.n_trees,
-        n_splits=len(program.forest.left),
-        walk_only=int(multiplexers is None),
-    )
-    return forest, held
+    numbers: dict[str, int | float] = {
+        "leaf_scale": program.leaf_scale,
+        "n_scales": len(scales.table),
+        "n_columns": scales.n_columns,
+        "n_cut_planes": scales.n_cuts,
+        "n_sets": program.n_sets,
+        "n_slots": multiplexers.n_slots if multiplexers else 0,
+        "n_trees": program.forest.n_trees,
+        "n_splits": len(program.forest.left),
+        "n_mask_groups": masks.n_groups,
+        "walk_only": int(multiplexers is None),
+    }
+    return arrays, numbers

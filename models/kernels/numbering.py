@@ -21,23 +21,15 @@ def number_leaves(left: Sequence[int], right: Sequence[int]) -> list[int]:
 
     Children are splits k > 0 or ~leaf; splits come after the split above them.
     """
-    n = len(left)
+    bits = len(left).bit_length()
+    if bits > MOST_BITS:
+        return number_in_order(left, right)
+    return _in_subcubes(left, right, _sizes(left, right), bits)
+
+
+def number_in_order(left: Sequence[int], right: Sequence[int]) -> list[int]:
+    """Numbers of the leaves from left to right; children as `number_leaves` takes them."""
     size = _sizes(left, right)
-    bits = n.bit_length()
-    return (
-        _in_subcubes(left, right, size, bits) if bits <= MOST_BITS else _in_order(left, right, size)
-    )
-
-
-def _sizes(left: Sequence[int], right: Sequence[int]) -> list[int]:
-    """Leaves below each split."""
-    size = [0] * len(left)
-    for k in reversed(range(len(left))):
-        size[k] = sum(size[c] if c >= 0 else 1 for c in (left[k], right[k]))
-    return size
-
-
-def _in_order(left: Sequence[int], right: Sequence[int], size: Sequence[int]) -> list[int]:
     start, number = [0] * len(left), [0] * (len(left) + 1)
     for k, children in enumerate(zip(left, right, strict=True)):
         at = start[k]
@@ -49,6 +41,14 @@ def _in_order(left: Sequence[int], right: Sequence[int], size: Sequence[int]) ->
                 number[~child] = at
                 at += 1
     return number
+
+
+def _sizes(left: Sequence[int], right: Sequence[int]) -> list[int]:
+    """Leaves below each split."""
+    size = [0] * len(left)
+    for k in reversed(range(len(left))):
+        size[k] = sum(size[c] if c >= 0 else 1 for c in (left[k], right[k]))
+    return size
 
 
 def _in_subcubes(

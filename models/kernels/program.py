@@ -7,6 +7,7 @@ are computed once, and leaves are numbered so that many are equal (`models.kerne
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.forest import Forest
+from models.kernels.mask_steps import MaskSteps
 from models.kernels.numbering import number_leaves
 from models.kernels.scales import SCALE, Scales
 
@@ -34,6 +36,7 @@ NODE: Final = np.dtype([("scale", "<i4"), ("answer", "<i4"), ("left", "<i4"), ("
 _WALKED_TREES: Final = 16
 
 Op = tuple[int, int, int]
+Number = Callable[[Sequence[int], Sequence[int]], list[int]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,18 +87,26 @@ class Walk:
 class Program:
     """What is derived once from a forest and then read by every kernel.
 
+    Parameters
+    ----------
+    forest
+        What is scored.
+    number
+        Numbers the leaves of a tree: one of `models.kernels.numbering`.
+
     Raises
     ------
     ValueError
         If there are more thresholds, sets or leaves than 32-bit offsets can address.
     """
 
-    def __init__(self, forest: Forest) -> None:
+    def __init__(self, forest: Forest, *, number: Number = number_leaves) -> None:
         scales = Scales(forest)
         if max(scales.n_cuts, len(scales.set_plane), len(forest.leaf_value)) > 1 << 28:
             raise ValueError("forest too large for the kernels; use the lightgbm backend")
         self.forest = forest
         self.scales = scales
+        self._number = number
         self.n_sets = len(scales.set_first) - 1
         self.plane = np.where(scales.plane >= 0, scales.plane, scales.n_cuts + scales.set_of)
         """Plane of each split (s,): a cut, or a set of categories behind the cuts."""
@@ -117,7 +128,7 @@ class Program:
             n = int(n_splits[tree])
             own = slice(first_split[tree], first_split[tree] + n)
             left, right = forest.left[own].tolist(), forest.right[own].tolist()
-            number = number_leaves(left, right)
+            number = self._number(left, right)
             self.number[first_leaf[tree] : first_leaf[tree] + n + 1] = number
             self._depth[tree] = _depth(left, right)
         tree_of = np.repeat(np.arange(forest.n_trees), forest.leaves)
@@ -148,6 +159,26 @@ class Program:
         depth = np.zeros(groups * _WALKED_TREES, dtype=np.int32)
         depth[:n_trees] = self._depth
         return Walk(nodes, answers, root, depth.reshape(groups, -1).max(axis=1))
+
+    @cached_property
+    def masks(self) -> MaskSteps:
+        """The trees as masks of leaves, thirty-two trees at a time."""
+        return MaskSteps.of(self.forest)
+
+    @property
+    def leaf_words(self) -> NDArray[np.uint32]:
+        """Low, then high words of the first 32 leaves of each tree, where its leaves begin."""
+        found = np.zeros((len(self.leaf), 2), dtype=np.uint32)
+        rows = self.leaf_first[:, None] + np.arange(_SMALLEST_TABLE)
+        words = self.leaf[rows].view(np.uint32).reshape(len(rows), _SMALLEST_TABLE, 2)
+        found[rows] = words.swapaxes(1, 2).reshape(words.shape)
+        return found
+
+    @property
+    def leaf_scale(self) -> float:
+        """Power of two by which sums of one leaf a tree stay within 30 bits."""
+        largest = np.maximum.reduceat(np.abs(self.leaf), self.leaf_first).sum()
+        return float(2.0 ** (30 - np.frexp(largest)[1])) if np.isfinite(largest) else 1.0
 
     @property
     def scale_table(self) -> NDArray[np.void]:

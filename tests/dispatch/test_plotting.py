@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 from dispatch.domain import Snapshot
 from dispatch.pipeline import Dispatcher
 from dispatch.plotting import (
+    archive_figure,
     frontier_figure,
+    plot_archive,
     plot_frontier,
     plot_map,
     plot_reliability,
@@ -13,6 +15,8 @@ from dispatch.plotting import (
     reliability_figure,
 )
 from models import ReliabilityRow
+from models.kernels.evolve.archive import Elite
+from models.kernels.evolve.genome import Genome
 
 
 def test_the_frontier_shows_every_point_and_marks_the_knee(
@@ -52,3 +56,21 @@ def test_reliability_shows_every_bin_and_every_slice_with_its_interval() -> None
         "0.8 to 0.9 (100)",
     ]
     assert len(reliability_figure(rows, rows).axes) == 2
+
+
+def test_the_archive_shows_the_best_of_every_kind_where_it_belongs() -> None:
+    elites = [
+        Elite(Genome(), ("planes", 19, "exact"), 1.25),
+        Elite(Genome(), ("walk", 17, "exact"), 0.31),
+        Elite(Genome(), ("planes", 18, "1e-6"), 1.5),
+    ]
+    ax = Figure().subplots()
+    assert plot_archive(elites, ax) is ax
+    assert {text.get_text() for text in ax.texts} == {"1.25", "0.31", "1.50"}
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "walk, exact",
+        "planes, exact",
+        "planes, 1e-6",
+    ]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["128 KiB", "256 KiB", "512 KiB"]
+    assert len(archive_figure(elites).axes) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from models.attention.network import attend_here
 from models.kernels.attention import (
+    HAND_WRITTEN,
     SHARED_BYTES,
     AttentionShape,
     attend_by_operations,
@@ -116,15 +117,17 @@ def test_every_misfit_of_the_shapes_is_named_at_once() -> None:
 @pytest.mark.parametrize("heads", [1, 5, 32])
 def test_what_a_group_of_threads_shares_fits_its_memory(heads: int, width: int) -> None:
     shape = AttentionShape(1, 1, heads, 1000, 1000, width)
-    served = heads * shape.rows_at_once
+    own, rows = shape.served(HAND_WRITTEN)
+    served, tile = own * rows, shape.tile(HAND_WRITTEN)
+    assert heads % own == 0
     assert served * 32 <= 1024
-    held = shape.tile * (width + 1) + served * (width + shape.tile)
-    assert 4 * held <= SHARED_BYTES or not shape.tile
+    held = tile * (width + 1) + served * (width + tile)
+    assert 4 * held <= SHARED_BYTES or not tile
 
 
 def test_heads_or_widths_that_fit_no_group_of_threads_are_refused() -> None:
     one = np.array([1], dtype=np.uint32)
-    for heads, width in ((33, 8), (32, 512)):
+    for heads, width in ((32, 512), (8, 2048)):
         q, k, v = draw(1, heads, 1, 1, 1, width)
         with pytest.raises(ValueError, match="attend by operations"):
             attention_launch(q, k, v, one, scale=1.0, causal=True, target="metal")

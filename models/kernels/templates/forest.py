@@ -56,10 +56,12 @@ _CODES: Final = """
 
 # A split's leaves go where its code lies in [low, low + span): unsigned, so one comparison.
 _SPLITS: Final = """
+        // free block: begins
         for (uint32_t k = first[word]; k < first[word + 1]; ++k) {
             uint32_t code = codes[splits[4 * k] * n + row];
             bits &= code - splits[4 * k + 1] < splits[4 * k + 2] ? splits[4 * k + 3] : 0xFFFFFFFFu;
-        }"""
+        }
+        // free block: ends"""
 
 _MASKS: Final = (
     """
