@@ -31,8 +31,9 @@ class Data:
 
 
 def own_flow(data: Data) -> Callable[[], Chosen]:
-    """Certificate included."""
+    """Certificate and the rule of ties included."""
     from optimization.network.flow import NetworkFlow
+    from optimization.ties import settle_ties
 
     flow = NetworkFlow(
         data.order,
@@ -48,7 +49,8 @@ def own_flow(data: Data) -> Callable[[], Chosen]:
         flow.solve()
         flow.certify()
         chosen = np.zeros(data.cost.size, np.bool_)
-        chosen[flow.chosen] = True
+        on, _ = settle_ties(flow.plan, flow.courier_price)
+        chosen[on[on >= 0]] = True
         return chosen
 
     return solve

@@ -1,6 +1,7 @@
 """One assignment by every engine, build and solve apart, CPU time, as ratios within one run.
 
     python benchmarks/one_assignment.py --sizes S M L XL --plot docs/growth.png
+    python benchmarks/one_assignment.py --sizes XL --roomy --engines "OR-Tools min" CBC
     python benchmarks/one_assignment.py --sizes M --sweep
 
 Minimise the price of the pairs used plus a price for each order left, couriers' room kept. Every
@@ -154,6 +155,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-s", type=float, default=15.0, help="with room for all")
     parser.add_argument("--tight-most-s", type=float, default=3.0, help="without")
+    parser.add_argument("--engines", nargs="+", default=[""], help="only those named so, and ours")
     parser.add_argument("--roomy", action="store_true", help="only with room for all")
     parser.add_argument("--sweep", action="store_true", help="21 weights instead of one")
     parser.add_argument("--plot", type=Path, help="draw the growth of the roomy instances there")
@@ -163,10 +165,12 @@ def main() -> None:
         for size in arguments.sizes:
             sweep_weights(size, arguments.seed)
         return
-    for name in ENGINES:
+    own, *peers = ENGINES
+    asked = [own, *(p for p in peers if any(part in p for part in arguments.engines))]
+    for name in asked:
         once(name, instance("S", 99, tight=False))  # imports apart
-    seen: dict[str, list[tuple[int, float]]] = {name: [] for name in ENGINES}
-    names = {tight: list(ENGINES) for tight in (False, True)}
+    seen: dict[str, list[tuple[int, float]]] = {name: [] for name in asked}
+    names = {tight: list(asked) for tight in (False, True)}
     limit_s = {False: arguments.most_s, True: arguments.tight_most_s}
     for size in arguments.sizes:
         for tight in (False,) if arguments.roomy else (False, True):

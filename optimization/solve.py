@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimization.errors import SolverError
 from optimization.lagrange import bounded_flow
@@ -16,12 +17,12 @@ from optimization.problem import AssignmentProblem
 from optimization.scalar import ScalarProblem, scalarize, trivial_bound
 from optimization.solution import Solution, Status, StopReason
 from optimization.solvers.base import best_of, conclude
-from optimization.solvers.greedy import greedy_columns
+from optimization.solvers.greedy import greedy_columns, within_sizes
 from optimization.solvers.milp import MilpSolver
 from optimization.solvers.network import flow_engine
 from optimization.solvers.packing import LARGEST_CORE
 from optimization.solvers.registry import SOLVERS
-from optimization.stop import Deadline
+from optimization.stop import GRACE_S, Deadline
 from optimization.structure import Kind, recognise
 from optimization.verify import verify
 from optimization.warm import is_warm
@@ -30,11 +31,20 @@ from optimization.weights import Weights
 MANY_PAIRS = 20_000
 """From here on prices are sooner done than CBC, compiling included."""
 
-FLOW_S_PER_PAIR = 2e-6
-"""What OR-Tools' flow, which nothing can interrupt, takes at most; two to four times the usual."""
+FLOW_S_PER_PAIR = 3e-6
+"""What OR-Tools' flow, which nothing can interrupt, takes at most; three times the usual."""
 
 SET_UP_S_PER_PAIR = 1e-6
-"""What local search and the program take before they look at the clock, likewise."""
+"""What prices and the program take before they look at the clock, likewise."""
+
+LOCAL_S_PER_PAIR = 1.5e-7
+"""What local search takes before it looks at the clock, likewise."""
+
+FIRST_S_PER_PAIR = 1.5e-7
+"""What greedy and the checks take, likewise."""
+
+LATE = "the deadline came first"
+UNSETTLED = "one of several plans of least cost: there was no time to compare them"
 
 COLD_S = 5.0
 """With less time than this, prices are only asked where their loops are compiled already."""
@@ -94,34 +104,34 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     """Solve without bounds; never without an answer."""
     started_s = time.monotonic()
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
-    pairs = scalar.problem.n_columns
-    # A one-shot call never waits for a compiler: ours answers only once it is compiled. It then
-    # takes a tenth of greedy's time, so it is what there is when the deadline has passed, too.
-    ours = is_ready()
+    pairs, flow, start = scalar.problem.n_columns, structure.kind is Kind.FLOW, None
     try:
-        in_time = ours or FLOW_S_PER_PAIR * pairs < deadline.remaining()
-        if structure.kind is not Kind.MILP and in_time:
+        # A one-shot call never waits for a compiler: ours answers only once it is compiled. It can
+        # be cut short, OR-Tools' cannot.
+        if structure.kind is not Kind.MILP and (
+            is_ready() or FLOW_S_PER_PAIR * pairs < deadline.remaining()
+        ):
             engine = flow_engine()
-            columns = engine.columns(scalar)
-            bound_value = scalar.value(columns)
+            found = engine.answer(scalar, _leaving(FIRST_S_PER_PAIR * pairs, deadline))
+            start = found.columns
+            if found.proven:
+                bound_value = scalar.value(found.columns)
             # A relaxation's optimum that is feasible is the optimum.
-            if structure.kind is Kind.FLOW or verify(scalar.problem, columns).ok:
+            if found.proven and (flow or verify(scalar.problem, found.columns).ok):
                 return conclude(
                     scalar,
-                    columns,
+                    found.columns,
                     engine=engine.name,
                     stop_reason=StopReason.PROVEN,
                     bound_value=bound_value,
                     started_s=started_s,
-                    message=structure.reason,
+                    message=structure.reason if found.settled else UNSETTLED,
                 )
-        if deadline.expired or (structure.kind is Kind.FLOW and not in_time):
-            return _anytime(
-                scalar, bound_value, deadline, "the deadline leaves no time for more", started_s
-            )
+        if flow or deadline.expired:
+            return _anytime(scalar, bound_value, deadline, LATE, started_s, start)
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
-        known = _anytime(scalar, bound_value, deadline, "the deadline came first", started_s)
+        known = _anytime(scalar, bound_value, deadline, LATE, started_s, start)
         left_s = deadline.remaining()
         sooner = scalar.problem.all_pairs and pairs >= MANY_PAIRS
         if sooner and left_s > (2 * SET_UP_S_PER_PAIR * pairs if is_warm() else COLD_S):
@@ -129,30 +139,36 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
             bound_value = max(bound_value, _bound_value(scalar, known))
         if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
             return known
-        found = _milp().solve(scalar, deadline, known, bound_value=bound_value)
+        found_by_program = _milp().solve(scalar, deadline, known, bound_value=bound_value)
     except SolverError as error:
         return _anytime(scalar, bound_value, deadline, str(error), started_s)
-    if found.engine == SOLVERS["greedy"].name:
-        message = "the deadline came first"
-        return replace(found, stop_reason=StopReason.GREEDY_FALLBACK, message=message)
-    return found
+    if found_by_program.engine == SOLVERS["greedy"].name:
+        reason = StopReason.GREEDY_FALLBACK
+        return replace(found_by_program, stop_reason=reason, message=LATE)
+    return found_by_program
+
+
+def _leaving(reserve_s: float, deadline: Deadline) -> Deadline:
+    """Return the deadline that leaves time for a first answer, or a moment's grace from now."""
+    return Deadline(max(deadline.at_s - reserve_s, Deadline.after(GRACE_S).at_s))
 
 
 def _anytime(
-    scalar: ScalarProblem, bound_value: int, deadline: Deadline, message: str, started_s: float
+    scalar: ScalarProblem,
+    bound_value: int,
+    deadline: Deadline,
+    message: str,
+    started_s: float,
+    start: NDArray[np.int64] | None = None,
 ) -> Solution:
-    """Answer with the greedy plan, improved as far as time allows, each under its own name."""
-    local = SOLVERS["local"]
-    # Compiled, inserting pairs one by one is sooner done than greedy's rounds.
-    if is_warm() and local.can_solve(scalar) and scalar.problem.all_pairs:
-        # Greedy leaves fewer orders than inserting them one by one now and then.
-        roomy = 3 * SET_UP_S_PER_PAIR * scalar.problem.n_columns < deadline.remaining()
-        start = SOLVERS["greedy"].solve(scalar, deadline) if roomy else None
-        found = local.solve(scalar, deadline, start)
-        bound = max(found.bound, bound_value - scalar.dominance * found.coverage)
-        return replace(found, bound=min(bound, found.objective), message=message)
-    columns = greedy_columns(scalar)
-    return conclude(
+    """Answer with the greedy plan, improved as far as time allows, each under its own name.
+
+    Greedy goes on from a flow that was cut short or does not keep the sizes.
+    """
+    if start is not None:
+        start = within_sizes(scalar.problem, start)
+    columns = greedy_columns(scalar, start)
+    known = conclude(
         scalar,
         columns,
         engine=SOLVERS["greedy"].name,
@@ -161,6 +177,13 @@ def _anytime(
         started_s=started_s,
         message=message,
     )
+    local, begins_s = SOLVERS["local"], LOCAL_S_PER_PAIR * scalar.problem.n_columns
+    if is_warm() and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
+        found = local.solve(scalar, _leaving(0.0, deadline), known)
+        if found is not known:
+            bound = max(found.bound, bound_value - scalar.dominance * found.coverage)
+            return replace(found, bound=min(bound, found.objective), message=message)
+    return known
 
 
 def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -> Solution:

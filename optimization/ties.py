@@ -15,13 +15,14 @@ Neither the component nor that flow depends on the plan and the prices one start
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimization.mincost import Ints, cheapest_flow
 from optimization.network.layout import FAR, LEFT
+from optimization.network.ready import is_ready
 from optimization.stop import GRACE_S, NEVER, Deadline
 
 BITS = 40
@@ -32,8 +33,7 @@ TIED_S_PER_MOVE = 4e-6
 """What the flow over moves that cost nothing takes at most."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FlowPlan:
+class FlowPlan(NamedTuple):
     """A plan of least cost over pairs, and the flow it solves.
 
     Attributes
@@ -124,7 +124,30 @@ def settle_ties(
     deadline
         When the answer is due.
     """
-    price = courier_prices(plan) if price is None else price
+    if price is None:
+        price = courier_prices(plan)
+    if is_ready():
+        from optimization.network import tied
+
+        move, leaves, loose = tied.open_moves(*plan, price)
+    else:
+        move, leaves, loose = open_moves(plan, price)
+    if not move.size + leaves.size:
+        return plan.on, True
+    if TIED_S_PER_MOVE * move.size > deadline.remaining() + GRACE_S:
+        return plan.on, False
+    return _least_numbers(plan, price, move, leaves, loose), True
+
+
+def open_moves(plan: FlowPlan, price: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """List pairs and orders left that only some plans of least cost have.
+
+    Returns
+    -------
+    tuple
+        Such pairs that the plan does not use; orders that it serves and others leave; and (m,)
+        couriers that hold more or fewer orders in others.
+    """
     n, m = plan.leave.size, plan.room.size
     served, held = plan.served, plan.held
     # What an order pays, and where it is: at a courier, or at m for nowhere.
@@ -136,17 +159,10 @@ def settle_ties(
     even[plan.on[served]] = False
     move = np.flatnonzero(even)
     leaves = served[plan.leave[served] == pays[served]]
-    if not move.size + leaves.size:
-        return plan.on, True
     component = _components(plan, price, held, place, move, leaves)
     move = move[component[place[plan.order[move]]] == component[plan.courier[move]]]
     leaves = leaves[component[place[leaves]] == component[m]]
-    if not move.size + leaves.size:
-        return plan.on, True
-    if TIED_S_PER_MOVE * move.size > deadline.remaining() + GRACE_S:
-        return plan.on, False
-    loose = component[:m] == component[m]
-    return _least_numbers(plan, price, held, move, leaves, loose), True
+    return move, leaves, component[:m] == component[m]
 
 
 def _components(
@@ -168,15 +184,10 @@ def _components(
 
 
 def _least_numbers(
-    plan: FlowPlan,
-    price: Ints,
-    held: Ints,
-    move: Ints,
-    leaves: Ints,
-    loose: NDArray[np.bool_],
+    plan: FlowPlan, price: Ints, move: Ints, leaves: Ints, loose: NDArray[np.bool_]
 ) -> Ints:
     """Solve the flow over what is not settled; `loose` couriers (m,) may hold more or fewer."""
-    m = plan.room.size
+    m, held = plan.room.size, plan.held
     orders = np.unique(np.concatenate([plan.order[move], leaves]))
     now = plan.on[orders]
     pair = np.concatenate([now[now >= 0], move])

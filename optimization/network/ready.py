@@ -38,6 +38,7 @@ def _rehearse() -> None:
     """Run every compiled function once, on two orders and two couriers."""
     from optimization.network.build import flow_of
     from optimization.network.parametric import LevelSearch, TwoObjectiveFlow
+    from optimization.network.tied import open_moves
     from optimization.problem import AssignmentProblem
     from optimization.scalar import scalarize
     from optimization.term import Term
@@ -63,6 +64,7 @@ def _rehearse() -> None:
     flow.cancel(0)
     flow.insert(0)
     flow.limit(0, 0)
+    open_moves(*flow.plan, flow.courier_price)
     two = TwoObjectiveFlow(scalar, problem.term("f"))
     ends = two.at(2, 1), two.at(1, 2)
     search = LevelSearch(two, *ends)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.compiled import compiled
 from optimization.scalar import ScalarProblem
 from optimization.structure import courier_slots, sizes_redundant, usable
 from optimization.work import NO_LIMIT, WorkPrice
@@ -68,9 +69,10 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
     problem = scalar.problem
     m = problem.n_couriers
     column = np.flatnonzero(usable(problem))
-    column = column[np.argsort(problem.column_courier[column], kind="stable")]
+    ptr, ranked = _grouped(problem.column_courier[column], m)
+    column = column[ranked]
     courier = problem.column_courier[column].astype(np.int64)
-    order = problem.column_order[problem.column_ptr[column]].astype(np.int64)
+    order = problem.column_order[column].astype(np.int64)
     most = courier_slots(problem).astype(np.int64)
     slot_ptr, slots = _slots(scalar, most)
 
@@ -94,8 +96,8 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
     for _, _, price in loads:
         even.append(np.full(m, NO_LIMIT) if price is None else _even(price))
         start = sum(part.size for part in knot)
-        ptr, zero = free
-        piece_ptr.append(start + (ptr if price is None else price.ptr))
+        pieces, zero = free
+        piece_ptr.append(start + (pieces if price is None else price.ptr))
         knot.append(zero if price is None else price.knot)
         slope.append(zero if price is None else price.slope)
         base.append(zero if price is None else price.base)
@@ -106,15 +108,16 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
             alone = alone + price.rise(
                 courier.astype(np.int32), np.zeros_like(courier), work[column]
             )
-    by_order = np.lexsort((alone, order))
+    order_ptr, by_order = _grouped(order, problem.n_orders)
+    _sort_within(order_ptr, by_order, alone)
     shape = (len(loads), column.size)
     return Blocks(
         column=column,
         order=order,
         courier=courier,
         cost=cost,
-        ptr=np.searchsorted(courier, np.arange(m + 1)),
-        order_ptr=np.searchsorted(order[by_order], np.arange(problem.n_orders + 1)),
+        ptr=ptr,
+        order_ptr=order_ptr,
         order_pair=by_order,
         leave=scalar.leave_cost,
         most=most,
@@ -129,6 +132,36 @@ def blocks_of(scalar: ScalarProblem) -> Blocks:
         even=np.array(even, np.int64).reshape(len(loads), m),
         alone=alone,
     )
+
+
+def _grouped(key: NDArray[Any], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where each of n groups starts, (n + 1,), and the members of all in turn, (E,)."""
+    ptr, members = np.zeros(n + 1, np.int64), np.empty(key.size, np.int64)
+    np.cumsum(np.bincount(key, minlength=n), out=ptr[1:])
+    _distribute(key, ptr[:-1].copy(), members)
+    return ptr, members
+
+
+@compiled(in_place=True)
+def _distribute(key: NDArray[Any], free: NDArray[np.int64], members: NDArray[np.int64]) -> None:
+    for e in range(key.size):
+        members[free[key[e]]] = e
+        free[key[e]] += 1
+
+
+@compiled(in_place=True)
+def _sort_within(
+    ptr: NDArray[np.int64], members: NDArray[np.int64], value: NDArray[np.int64]
+) -> None:
+    """Sort each group by value, earlier members first among equals; groups are short."""
+    for g in range(ptr.size - 1):
+        for s in range(ptr[g] + 1, ptr[g + 1]):
+            e = members[s]
+            t = s
+            while t > ptr[g] and value[members[t - 1]] > value[e]:
+                members[t] = members[t - 1]
+                t -= 1
+            members[t] = e
 
 
 def _slots(

@@ -48,13 +48,15 @@ class GreedySolver:
         )
 
 
-def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
+def greedy_columns(
+    scalar: ScalarProblem, start: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Choose columns in rounds, the cheapest per order first, no order and no courier twice.
 
     In a round a column is taken if none of its orders, and then nothing its courier is the choice
     of, has a cheaper one at the courier's present marginals; the cheapest of all always is. A round
     is array code without sorting, and columns that no longer fit leave before the next. One that
-    would not pay for itself is never taken.
+    would not pay for itself is never taken. A feasible selection to start with is kept.
     """
     problem = scalar.problem
     size, count = problem.column_size, problem.orders_per_column
@@ -64,8 +66,27 @@ def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
     price = np.concatenate([np.zeros(1, np.int64), np.cumsum(scalar.marginal)])
     open_order = np.ones(problem.n_orders, np.bool_)
     added = {work.name: np.zeros(problem.n_couriers, np.int64) for work in problem.works}
-    taken = [column[:0]]
-    while column.size:
+    best = np.zeros(0, np.int64) if start is None else start
+    taken = [best]
+    while True:
+        if best.size:
+            holder = problem.column_courier[best]
+            np.subtract.at(room, holder, count[best])
+            np.subtract.at(load, holder, size[best])
+            for work in problem.works:
+                np.add.at(added[work.name], holder, work.column[best])
+            if problem.one_column_per_courier:
+                room[holder] = 0
+            open_order[_entries(problem, best)[1]] = False
+            owner, order = _entries(problem, column)
+            fits = np.ones(column.size, np.bool_)
+            fits[owner[~open_order[order]]] = False
+            column = column[fits]
+            courier = problem.column_courier[column]
+            fits = (count[column] <= room[courier]) & (size[column] <= load[courier])
+            for work in problem.works:
+                fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
+            column = column[fits]
         courier, orders = problem.column_courier[column], count[column]
         slot = problem.slot_ptr[1:] - room
         if problem.all_pairs:
@@ -79,24 +100,18 @@ def greedy_columns(scalar: ScalarProblem) -> NDArray[np.int64]:
         pays = np.flatnonzero(cost < 0)
         best = _choices(problem, column[pays], (cost / orders)[pays])
         if not best.size:
-            break
+            return np.sort(np.concatenate(taken))
         taken.append(best)
-        holder = problem.column_courier[best]
-        room[holder] = 0 if problem.one_column_per_courier else room[holder] - count[best]
-        load[holder] -= size[best]
-        for work in problem.works:
-            added[work.name][holder] += work.column[best]
-        open_order[_entries(problem, best)[1]] = False
-        owner, order = _entries(problem, column)
-        fits = np.ones(column.size, np.bool_)
-        fits[owner[~open_order[order]]] = False
-        column = column[fits]
-        courier = problem.column_courier[column]
-        fits = (count[column] <= room[courier]) & (size[column] <= load[courier])
-        for work in problem.works:
-            fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
-        column = column[fits]
-    return np.sort(np.concatenate(taken))
+
+
+def within_sizes(problem: AssignmentProblem, columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep of each courier's single pairs the smallest that fit its size together."""
+    courier, size = problem.column_courier[columns], problem.column_size[columns]
+    ranked = np.lexsort((columns, size, courier))
+    courier, total = courier[ranked], np.cumsum(size[ranked])
+    before = np.searchsorted(courier, courier)
+    load = total - np.append(0, total)[before]
+    return np.sort(columns[ranked[load <= problem.max_size[courier]]])
 
 
 def _choices(

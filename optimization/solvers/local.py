@@ -80,7 +80,9 @@ def _pairs(
 ) -> NDArray[np.int64]:
     b = blocks_of(scalar)
     state = empty_state(b)
-    build(b, state, np.flatnonzero(np.isin(b.column, columns)))
+    known = np.zeros(scalar.problem.n_columns, np.bool_)
+    known[columns] = True
+    build(b, state, np.flatnonzero(known[b.column]))
     n, moved = state.chosen.size, 1
     while moved and deadline.remaining() > 0.0:
         moved = 0

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from optimization import AssignmentProblem, SolverSession, Term, Weights, scalarize, solve, warm_up
+from optimization.network.build import flow_of
 from optimization.network.flow import NetworkFlow
+from optimization.network.tied import open_moves as tied_moves
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.network import NetworkSolver
 from optimization.stop import NEVER, Deadline
-from optimization.ties import LEAVING, courier_prices, settle_ties, tie_number
+from optimization.ties import LEAVING, courier_prices, open_moves, settle_ties, tie_number
 
 WEIGHTS = Weights({"cost": 1.0, "spread": 1.0})
 ENGINES = (FlowSolver(), NetworkSolver())
@@ -193,3 +195,18 @@ def test_a_flow_cut_short_is_the_optimum_of_the_orders_it_took_in():
         return plan.cost[used].sum() + units + plan.leave[on == -1].sum()
 
     assert value(flow.state.pair) == value(plan.on)
+
+
+@pytest.mark.parametrize("values", [1, 2, 5, 10**6])
+def test_the_compiled_pass_lists_what_the_arrays_list(values):
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        scalar = scalarize(tied(rng, 40, 30, 300, values), WEIGHTS)
+        plan, _, price = NetworkSolver().optimum(scalar, NEVER)
+        if seed % 3 == 0:
+            away = rng.choice(40, 5, replace=False)
+            flow, _ = flow_of(scalar)
+            flow.solve(~np.isin(np.arange(40), away))
+            plan, price = flow.plan, flow.courier_price
+        for mine, others in zip(tied_moves(*plan, price), open_moves(plan, price), strict=True):
+            assert mine.tolist() == others.tolist(), seed
