@@ -46,11 +46,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Traced:
-    """A frontier, its knee, and of each point its columns and the weights of efficiency."""
+    """A frontier, its knee, the columns of its first and last plan, the weights of efficiency."""
 
     report: FrontierReport
     knee: Choice
-    columns: tuple[Ints, ...]
+    ends: tuple[Ints, Ints]
     efficiency: Weights
 
 
@@ -164,8 +164,8 @@ def _exact(found: CertifiedFrontier, efficiency: Mapping[str, float], unit: str)
     )
     limit = float(found.points[knee, 1])
     choice = Choice(_plan_at(found, knee), found.efficiency, {found.against: limit})
-    columns = tuple(each.astype(np.int64) for each in found.columns)
-    return Traced(report, choice, columns, found.efficiency)
+    first, last = (found.columns[k].astype(np.int64) for k in (0, -1))
+    return Traced(report, choice, (first, last), found.efficiency)
 
 
 def _plan_at(found: CertifiedFrontier, index: int) -> Solution:
@@ -224,7 +224,7 @@ def _swept(
     return Traced(
         report,
         Choice(knee.solution, knee.weights, {}),
-        tuple(point.solution.columns for point in found.points),
+        (found.points[0].solution.columns, found.points[-1].solution.columns),
         internal_weights(efficiency),
     )
 

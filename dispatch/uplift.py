@@ -16,11 +16,14 @@ from models.uplift import (
     AcceptanceClaim,
     Candidates,
     claim_acceptance,
+    correct_between,
     fold_pair_probabilities,
     fold_probabilities,
     level_rows,
 )
 from optimization import AssignmentProblem, Deadline, Weights, solve
+
+_FAIREST = 1000.0  # how much more the range of fairness counts than that of efficiency
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,30 +63,29 @@ def correct_frontier(
     deadline: Deadline,
     watch: Stopwatch,
 ) -> FrontierReport:
-    """Correct the acceptance of every point by what the folds confirm of the most efficient plan.
+    """Correct the acceptance of every point by what the folds say of the first and the last.
 
-    The others are chosen less for acceptance, so they gain less by the model's numbers, and the
-    same share of that is true. Uncorrected where `claim_of_plan` would be None.
+    The fairest plan is judged as weights find it that hardly mind anything else. Uncorrected where
+    `claim_of_plan` would be None.
     """
     report = traced.report
     spent_s = sum(watch.seconds[stage] for stage in ("probability", "problem"))
     spent_s += watch.seconds["frontier"] / len(report.points)
-    chosen = Choosing(problem, traced.columns[0], traced.efficiency)
-    claim = _claim(ready, chosen, model, config, deadline, spent_s)
-    if claim is None:
+    (best, spread), (worst, most) = report.ideal, report.nadir
+    even = (worst - best) / (most - spread) if most > spread else 0.0
+    fairest = Weights({**traced.efficiency.values, "fairness": _FAIREST * even})
+    first, last = (
+        _claim(ready, Choosing(problem, columns, weights), model, config, deadline, 2 * spent_s)
+        for columns, weights in zip(traced.ends, (traced.efficiency, fairest), strict=True)
+    )
+    if first is None or last is None:
         return report
-    candidates, probability = _candidates(problem), _scored(ready)
-    average = candidates.mean_value(probability)
-    taken = [
-        candidates.chosen_value(np.ones_like(probability), columns) for columns in traced.columns
-    ]
     naive = np.array([point.naive_acceptances for point in report.points])
-    acceptances = claim.correct(naive, np.array(taken) @ average)
     return report.corrected(
-        acceptances.tolist(),
-        f"naive less {1.0 - claim.true_share:.0%} of the gain over an average choice: optimism, "
-        "found at the most efficient plan by letting models of disjoint orders choose and judge "
-        "each other's plans",
+        correct_between(naive, first, last).tolist(),
+        f"naive, less {first.optimism:.2f} orders of optimism in the first plan and "
+        f"{last.optimism:.2f} in the last, found by letting models of disjoint orders choose and "
+        "judge each other's plans, and in proportion between them",
     )
 
 

@@ -70,24 +70,12 @@ class AcceptanceClaim:
         What choosing by a model's own numbers adds to them.
     reliability
         Share of a fold plan's gain over an average choice that other folds confirm, in [0, 1].
-    true_share
-        Share of the full model's gain over an average choice that is true, in [0, 1].
     """
 
     naive: Metric
     corrected: Metric
     optimism: float
     reliability: float
-    true_share: float
-
-    def correct(self, naive: FloatArray, average: FloatArray) -> FloatArray:
-        """Correct what the model claims for other plans over the same candidates, (n,) each.
-
-        `average` is what the orders of each plan would bring by an average candidate. A plan that
-        was chosen less for acceptance gains less by the model's numbers, and the same share of
-        that is true.
-        """
-        return np.asarray(naive - (1.0 - self.true_share) * np.maximum(naive - average, 0.0))
 
 
 def fold_probabilities(model: AcceptanceModel, columns: Columns) -> FloatArray:
@@ -215,8 +203,18 @@ def claim_acceptance(
         corrected=_interval(corrected[0], float(np.sqrt(variance)), n_offered),
         optimism=float(optimism[0]),
         reliability=float(reliability[0]),
-        true_share=float(true_share[0]),
     )
+
+
+def correct_between(naive: FloatArray, first: AcceptanceClaim, last: AcceptanceClaim) -> FloatArray:
+    """Correct what one model claims for the plans of a frontier, (n,), given claims of its ends.
+
+    From the first plan to the last, optimism moves from one end's to the other's in proportion to
+    the naive acceptance given up.
+    """
+    given_up = naive[0] - naive
+    part = np.clip(given_up / given_up[-1], 0.0, 1.0) if given_up[-1] > 0.0 else 0.0 * naive
+    return np.asarray(naive - (1.0 - part) * first.optimism - part * last.optimism)
 
 
 def _reliability(own: FloatArray, confirmed: FloatArray) -> FloatArray:

@@ -23,6 +23,7 @@ class LogColumn:
     kind: str
     meaning: str
     required: bool = True
+    may_be_empty: bool = False
 
 
 LOG_COLUMNS = (
@@ -30,8 +31,8 @@ LOG_COLUMNS = (
     LogColumn("order_id", "text", "orders refused once are offered again"),
     LogColumn("courier_id", "text", "who was asked"),
     LogColumn("city_id", "text", "where", required=False),
-    LogColumn("zone", "text", "zone of the order, for the card's slices", required=False),
-    LogColumn("merchant_id", "text", "who prepared the order", required=False),
+    LogColumn("zone", "text", "where in the city", required=False, may_be_empty=True),
+    LogColumn("merchant_id", "text", "who prepared the order", required=False, may_be_empty=True),
     LogColumn("offered_at", "time", "RFC 3339 with its offset; read as UTC"),
     LogColumn("accepted", "0 or 1", "the answer; no answer counts as 0"),
     LogColumn("answered_at", "time", "when the answer came", required=False),
@@ -40,7 +41,7 @@ LOG_COLUMNS = (
     ),
 )
 
-_MAY_BE_EMPTY = ("zone", "merchant_id")
+_MAY_BE_EMPTY = {column.name for column in LOG_COLUMNS if column.may_be_empty}
 
 
 def write_offers(log: pd.DataFrame, path: str | Path) -> None:

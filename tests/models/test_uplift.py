@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from models.uplift import Candidates, Pick, claim_acceptance, doubly_robust
+from models.uplift import Candidates, Pick, claim_acceptance, correct_between, doubly_robust
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -112,12 +112,15 @@ def test_the_corrected_claim_is_near_the_truth_where_the_naive_one_is_not(
     assert abs(np.mean(corrected)) < 0.1 * np.mean(naive)
 
 
+def minding(cost: Floats, pick: Pick) -> Pick:
+    """Pick by acceptance less a cost of every column."""
+    return lambda p: pick(p - cost)
+
+
 @pytest.mark.parametrize("signal", [0.0, 0.05])
-@pytest.mark.parametrize("other", [0.05, 0.2])
-def test_what_is_found_at_one_end_of_a_frontier_corrects_plans_chosen_less_by_acceptance(
-    signal: float, other: float
-) -> None:
-    """`other` is the spread of a cost that the plan minds as well; means of 20 draws."""
+@pytest.mark.parametrize("minded", [0.1, 0.3, 0.6])
+def test_claims_of_its_ends_correct_the_plans_of_a_frontier(signal: float, minded: float) -> None:
+    """A second cost of spread 0.1 is minded, from not at all to five times; means of 20 draws."""
     n, noise = 40, 0.12
     candidates, pick = matching(n)
     naive_errs, errs = [], []
@@ -126,16 +129,19 @@ def test_what_is_found_at_one_end_of_a_frontier_corrects_plans_chosen_less_by_ac
         truth = 0.6 + signal * rng.normal(size=n * n)
         folds = truth + noise * rng.normal(size=(2, n * n))
         full = folds.mean(axis=0)
-        claim = claim_acceptance(
-            candidates, full, pick(full), folds, pick, level_rows=1e6, seed=seed
-        )
-        plan = pick(full + other * rng.normal(size=n * n))
-        naive, average = full[plan].sum(), candidates.mean_value(full).sum()
-        (corrected,) = claim.correct(np.array([naive]), np.array([average]))
-        naive_errs.append((naive - truth[plan].sum()) / n)
-        errs.append((corrected - truth[plan].sum()) / n)
-    assert np.mean(naive_errs) > 0.03
-    assert abs(np.mean(errs)) < 0.15 * np.mean(naive_errs)
+        other = 0.1 * rng.normal(size=n * n)
+        picks = [minding(w * other, pick) for w in (0.0, minded, 5.0)]
+        plans = [each(full) for each in picks]
+        ends = [
+            claim_acceptance(candidates, full, plans[k], folds, picks[k], level_rows=1e6, seed=seed)
+            for k in (0, 2)
+        ]
+        naive = np.array([full[plan].sum() for plan in plans])
+        true = np.array([truth[plan].sum() for plan in plans])
+        naive_errs.append((naive - true) / n)
+        errs.append((correct_between(naive, *ends) - true) / n)
+    assert np.mean(naive_errs, axis=0)[1] > 0.04
+    assert (np.abs(np.mean(errs, axis=0)) < 0.015).all()
 
 
 def explored_log(n: int, seed: int) -> tuple[Floats, Ints, Floats, Floats]:

@@ -166,3 +166,15 @@ def test_a_file_that_is_no_log_is_refused(
 def test_a_log_without_rows_is_refused(log: pd.DataFrame, tmp_path: Path) -> None:
     path = write_raw(log.head(0), tmp_path / "offers.csv")
     assert "has no rows" in str(refusal(path))
+
+
+def test_an_order_may_have_no_merchant_and_no_zone_but_needs_a_courier(
+    log: pd.DataFrame, tmp_path: Path
+) -> None:
+    log["zone"] = "north"
+    log.loc[3, ["merchant_id", "zone"]] = None
+    read = read_offers(write_raw(log, tmp_path / "offers.csv"))
+    assert read[["merchant_id", "zone"]].isna().sum().tolist() == [1, 1]
+    log.loc[4, "courier_id"] = None
+    with pytest.raises(InvalidInputError, match="courier_id"):
+        read_offers(write_raw(log, tmp_path / "offers.csv"))
