@@ -117,7 +117,12 @@ class Judge:
         return Outcome("", "", named, self.table_bytes(genome))
 
     def time(
-        self, genome: Genome, scenarios: Sequence[Scenario], *, budget_s: float | None = None
+        self,
+        genome: Genome,
+        scenarios: Sequence[Scenario],
+        *,
+        budget_s: float | None = None,
+        most_pairs: int | None = None,
     ) -> dict[str, Any]:
         """Time a candidate against the baseline: {"seconds": ...}, or the gate that it failed."""
         cases = [
@@ -145,7 +150,7 @@ class Judge:
                 "cases": cases,
                 "tolerance": TOLERANCE,
                 "budget_s": budget_s or self._budget_s,
-                "most_pairs": self._most_pairs,
+                "most_pairs": most_pairs or self._most_pairs,
             }
         )
 
