@@ -118,6 +118,18 @@ def archive_of(ledger: Ledger) -> dict[Cell, Elite]:
     return kept(elite for elite in elites if elite is not None)
 
 
+def starting(path: Path, seeds: Sequence[Genome], ledger: Ledger) -> list[Genome]:
+    """Return what a run begins with: `seeds`, and the best of every kind that is on record.
+
+    Written to `path` once and read from then on, so that a run that is continued begins as it did.
+    """
+    if not path.exists():
+        known = [elite.genome for elite in archive_of(ledger).values()]
+        begun = [*seeds, *(genome for genome in known if genome not in seeds)]
+        path.write_text(json.dumps([asdict(genome) for genome in begun], indent=1))
+    return [from_dict(values) for values in json.loads(path.read_text())]
+
+
 def best_of(archive: Mapping[Cell, Elite], error_class: str = "exact") -> Elite:
     """Return the fastest kernel of a class of error.
 

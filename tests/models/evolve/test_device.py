@@ -41,7 +41,10 @@ def test_forests_on_devices_are_exact(judge: DeviceJudge, genome: object) -> Non
     "changes",
     [
         {},
-        {"heads_per_load": 1, "vector_width": 4, "keys_at_once": 4, "block_rows": 2},
+        pytest.param(
+            {"heads_per_load": 1, "vector_width": 4, "keys_at_once": 4, "block_rows": 2},
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"target": "cuda", "passes": 2, "heads_per_load": 2}, marks=pytest.mark.slow),
     ],
     ids=["hand-written", "one head a load", "two passes"],

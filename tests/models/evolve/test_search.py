@@ -18,6 +18,7 @@ from models.kernels.evolve.search import (
     best_of,
     failures,
     search,
+    starting,
 )
 
 SEEDS = (Genome(), tidied(Genome(algorithm="walk")))
@@ -75,6 +76,20 @@ def test_a_search_stops_when_told_and_not_before_a_record(tmp_path: Path) -> Non
     search(pretend, ledger, SEEDS, candidates=10)
     search(pretend, ledger, SEEDS, candidates=99, until=lambda: len(ledger) >= 15)
     assert len(ledger) == 15
+
+
+def test_another_run_begins_with_the_best_on_record_and_is_continued_as_it_began(
+    tmp_path: Path,
+) -> None:
+    ledger = Ledger(tmp_path / CANDIDATES)
+    assert starting(tmp_path / "0", SEEDS, ledger) == list(SEEDS)
+    search(pretend, ledger, SEEDS, candidates=40)
+    begun = starting(tmp_path / "1", SEEDS, ledger)
+    assert begun[:2] == list(SEEDS)
+    assert {best_of(archive_of(ledger)).genome} <= set(begun)
+    search(pretend, ledger, begun, candidates=80, seed=1)
+    assert starting(tmp_path / "1", SEEDS, ledger) == begun
+    assert starting(tmp_path / "0", SEEDS, ledger) == list(SEEDS)
 
 
 def test_islands_hand_on_their_best() -> None:
