@@ -34,12 +34,12 @@ class Ledger:
         self._path = path
         self._lines: dict[str, dict[str, Any]] = {}
         if path.exists():
-            # A line cut short by a kill is judged again.
-            for line in path.read_text().splitlines():
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
+            text = path.read_text()
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:  # a line cut short by a kill: judged again
+                path.write_text(whole)
+            for line in whole.splitlines():
+                entry = json.loads(line)
                 self._lines[entry["digest"]] = entry
 
     def __len__(self) -> int:
