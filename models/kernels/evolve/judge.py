@@ -20,11 +20,6 @@ from models.kernels.evolve.suite import Scenario, Suite
 TOLERANCE: Final = 1e-6
 """Largest error in probability that a candidate may have at all."""
 
-GATES: Final = (
-    "renders", "compiles", "crash", "hang", "memory", "canary", "unwritten", "reference", "spoiled"
-)  # fmt: skip
-"""What can keep a candidate from being timed."""
-
 _CLASSES: Final = ((1e-12, "1e-12"), (TOLERANCE, "1e-6"))
 
 Seconds = dict[str, list[list[float]]]
@@ -37,7 +32,9 @@ class Outcome:
     Attributes
     ----------
     gate, reason
-        The gate that rejected it and why; empty where it passed.
+        The gate that rejected it and why; empty where it passed. In their order: `renders`,
+        `compiles`, then in a child `crash`, `hang`, `memory`, `canary`, `unwritten` and `reference`,
+        and `spoiled` where a wrong variant of it passes too; on devices `harness` for the child's.
     error_class
         `exact` (every bit), `1e-12` or `1e-6` in probability.
     table_bytes
@@ -195,7 +192,10 @@ class Judge:
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             return {"gate": "crash", "reason": f"exit {done.returncode}: {last[0][:300]}"}
-        return dict(json.loads(done.stdout))
+        try:
+            return dict(json.loads(done.stdout))
+        except ValueError:
+            return {"gate": "crash", "reason": f"no answer, but {done.stdout[:100]!r}"}
 
 
 def edges(genome: Genome) -> list[int]:
