@@ -297,7 +297,10 @@ def evolve(
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after this long; call again to go on.")
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Of the search; another one begins with the best on record."),
+    ] = 0,
     offers: Annotated[
         int, typer.Option(min=1000, help="Offers that the largest forest is grown on.")
     ] = 60_000,

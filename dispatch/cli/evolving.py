@@ -35,6 +35,7 @@ from models.kernels.evolve.search import (
     best_of,
     failures,
     search,
+    starting,
 )
 from models.kernels.evolve.suite import Suite, Workload, make_suite
 
@@ -68,7 +69,8 @@ def run(
     judge = Judge(_suite(folder / "suite", offers), builder)
     ledger = Ledger(folder / CANDIDATES)
     before = len(ledger)
-    _search(judge.judge, ledger, _SEEDS, candidates, seed, minutes)
+    begun = starting(folder / f"start-{seed}.json", _SEEDS, ledger)
+    _search(judge.judge, ledger, begun, candidates, seed, minutes)
     if rewrite:
         with _refused("rewrite"):
             note(f"OpenEvolve wrote to {rewritten(folder, rewrite)}")

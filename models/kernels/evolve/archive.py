@@ -93,13 +93,17 @@ class Islands:
             raise ValueError("no seed passed the gates: there is nothing to evolve from")
         own.sort(key=lambda elite: elite.cell)
         for _ in range(_TRIES):
-            parent = own[int(self._rng.integers(len(own)))].genome
-            other = own[int(self._rng.integers(len(own)))].genome
+            parent, other = self._chosen(own), self._chosen(own)
             both = self._rng.random() < _CROSSED
             child = crossed(parent, other, self._rng) if both else mutated(parent, self._rng)
             if child.digest not in self._seen:
                 return child
         return child
+
+    def _chosen(self, own: Sequence[Elite]) -> Genome:
+        """Return the better of two elites drawn at random."""
+        pair = [own[int(k)] for k in self._rng.integers(len(own), size=2)]
+        return max(pair, key=_fitness).genome
 
 
 def _fitness(elite: Elite) -> float:

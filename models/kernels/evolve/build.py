@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +34,8 @@ class Builder:
         Where libraries are kept, named by what they were made from.
     change
         Edits sources first, if given: a fault is seeded where a real one would stand.
+    flags
+        Added to those of the package's own build.
 
     Raises
     ------
@@ -41,16 +43,18 @@ class Builder:
         If there is no compiler, or this is no checkout.
     """
 
-    def __init__(self, folder: Path, change: Callable[[str], str] = str) -> None:
+    def __init__(
+        self, folder: Path, change: Callable[[str], str] = str, flags: Sequence[str] = ()
+    ) -> None:
         hatch = _hatch_build()
         command = hatch.compiler()
         if command is None:
             raise RenderError("no C compiler found; set CC or install gcc or clang")
         best = variants()[-1] if variants() else "portable"
         own = {"avx512": hatch.AVX512, "avx2": hatch.AVX2}.get(best, ())
-        self._command = [*command, *hatch.FLAGS, *own]
+        self._command = [*command, *hatch.FLAGS, *own, *flags]
         self._folder, self._change = folder, change
-        self.description = f"{_version(tuple(command))}; {' '.join((*hatch.FLAGS, *own))}"
+        self.description = f"{_version(tuple(command))}; {' '.join((*hatch.FLAGS, *own, *flags))}"
         folder.mkdir(parents=True, exist_ok=True)
 
     def timed(self, genome: Genome) -> Path:

@@ -20,11 +20,6 @@ from models.kernels.evolve.suite import Scenario, Suite
 TOLERANCE: Final = 1e-6
 """Largest error in probability that a candidate may have at all."""
 
-GATES: Final = (
-    "renders", "compiles", "crash", "hang", "memory", "canary", "unwritten", "reference", "spoiled"
-)  # fmt: skip
-"""What can keep a candidate from being timed."""
-
 _CLASSES: Final = ((1e-12, "1e-12"), (TOLERANCE, "1e-6"))
 
 Seconds = dict[str, list[list[float]]]
@@ -37,7 +32,9 @@ class Outcome:
     Attributes
     ----------
     gate, reason
-        The gate that rejected it and why; empty where it passed.
+        The gate that rejected it and why; empty where it passed. In their order: `renders`,
+        `compiles`, then in a child `crash`, `hang`, `memory`, `canary`, `unwritten` and `reference`,
+        and `spoiled` where a wrong variant of it passes too; on devices `harness` for the child's.
     error_class
         `exact` (every bit), `1e-12` or `1e-6` in probability.
     table_bytes
@@ -117,7 +114,12 @@ class Judge:
         return Outcome("", "", named, self.table_bytes(genome))
 
     def time(
-        self, genome: Genome, scenarios: Sequence[Scenario], *, budget_s: float | None = None
+        self,
+        genome: Genome,
+        scenarios: Sequence[Scenario],
+        *,
+        budget_s: float | None = None,
+        most_pairs: int | None = None,
     ) -> dict[str, Any]:
         """Time a candidate against the baseline: {"seconds": ...}, or the gate that it failed."""
         cases = [
@@ -145,7 +147,7 @@ class Judge:
                 "cases": cases,
                 "tolerance": TOLERANCE,
                 "budget_s": budget_s or self._budget_s,
-                "most_pairs": self._most_pairs,
+                "most_pairs": most_pairs or self._most_pairs,
             }
         )
 
@@ -190,7 +192,10 @@ class Judge:
         if done.returncode:
             last = done.stderr.strip().splitlines()[-1:] or ["no message"]
             return {"gate": "crash", "reason": f"exit {done.returncode}: {last[0][:300]}"}
-        return dict(json.loads(done.stdout))
+        try:
+            return dict(json.loads(done.stdout))
+        except ValueError:
+            return {"gate": "crash", "reason": f"no answer, but {done.stdout[:100]!r}"}
 
 
 def edges(genome: Genome) -> list[int]:

@@ -17,6 +17,12 @@ FREE_FILE: Final = "forest_planes.h"
 # with any of these a block could answer from memory, or for somebody else.
 _FORBIDDEN: Final = ("#", "static", "extern", "asm", "goto", "RAN", "SCORE", "ran", "_Pragma", "\\")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*|[#\\]")
+_CALLED: Final = re.compile(r"([A-Za-z_]\w*)\s*\(")
+_CALLABLE: Final = re.compile(
+    r"(for|if|while|switch|sizeof|return|AT|UNROLLED|multiplex|merge|either"
+    r"|float|double|u?int(8|16|32|64)_t|min|max|_mm\w+|__builtin_\w+|simd_\w+)"
+)
+"""What a free block may call: what computes, and nothing that reaches out of the process."""
 
 _FEW: Final = {"": "0", "walk": "BY_WALK", "masks": "BY_MASKS"}
 _LEAF: Final = {"float64": "FLOAT64", "float32": "FLOAT32", "int32": "INT32"}
@@ -95,6 +101,8 @@ def with_free_block(source: str, free: str) -> str:
     words = set(_WORD.findall(free))
     if used := [word for word in _FORBIDDEN if word in words]:
         raise RenderError(f"free block: {', '.join(used)} may not be used there")
+    if called := [name for name in _CALLED.findall(free) if not _CALLABLE.fullmatch(name)]:
+        raise RenderError(f"free block: {', '.join(sorted(set(called))[:5])} may not be called")
     if BEGINS in free or ENDS in free:
         raise RenderError("free block: the marks themselves do not belong in it")
     lines = source.splitlines(keepends=True)

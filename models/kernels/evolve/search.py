@@ -34,12 +34,12 @@ class Ledger:
         self._path = path
         self._lines: dict[str, dict[str, Any]] = {}
         if path.exists():
-            # A line cut short by a kill is judged again.
-            for line in path.read_text().splitlines():
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
+            text = path.read_text()
+            whole = text[: text.rfind("\n") + 1]
+            if whole != text:  # a line cut short by a kill: judged again
+                path.write_text(whole)
+            for line in whole.splitlines():
+                entry = json.loads(line)
                 self._lines[entry["digest"]] = entry
 
     def __len__(self) -> int:
@@ -116,6 +116,18 @@ def archive_of(ledger: Ledger) -> dict[Cell, Elite]:
     """Return the best of every kind of all that is on record."""
     elites = (elite_of(genome, outcome) for genome, outcome in ledger.entries())
     return kept(elite for elite in elites if elite is not None)
+
+
+def starting(path: Path, seeds: Sequence[Genome], ledger: Ledger) -> list[Genome]:
+    """Return what a run begins with: `seeds`, and the best of every kind that is on record.
+
+    Written to `path` once and read from then on, so that a run that is continued begins as it did.
+    """
+    if not path.exists():
+        known = [elite.genome for elite in archive_of(ledger).values()]
+        begun = [*seeds, *(genome for genome in known if genome not in seeds)]
+        path.write_text(json.dumps([asdict(genome) for genome in begun], indent=1))
+    return [from_dict(values) for values in json.loads(path.read_text())]
 
 
 def best_of(archive: Mapping[Cell, Elite], error_class: str = "exact") -> Elite:

@@ -31,12 +31,20 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.usefixtures("folder")
-def test_a_search_goes_on_draws_its_archive_and_ends_once(run: Any, folder: Path) -> None:
+def test_a_search_goes_on_draws_its_archive_and_ends_once(
+    run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine is busy with other tests, so whether it is quiet is settled beforehand."""
+    monkeypatch.setattr("models.kernels.evolve.report.void_because", lambda _same: "noise")
+    noisy = run("evolve", folder, "--candidates", 1, "--end")
+    assert noisy.exit_code == 3
+    assert "not quiet enough to judge: noise" in noisy.stderr
+    assert not (folder / "report.json").exists()
+    monkeypatch.setattr("models.kernels.evolve.report.void_because", lambda _same: "")
     plot = folder / "archive.png"
     first = run("evolve", folder, "--candidates", 1)
     assert first.exit_code == 0, first.stderr
-    assert "1 judged, best exact one" in first.stderr
+    assert "1 judged, best exact one" in first.stderr  # read, not judged again
     last = run("evolve", folder, "--candidates", 2, "--plot", plot, "--end")
     assert last.exit_code == 0, last.stderr
     assert "2 judged" in last.stderr
@@ -49,6 +57,7 @@ def test_a_search_goes_on_draws_its_archive_and_ends_once(run: Any, folder: Path
     assert "2 candidates, 0 rejected" in last.stdout
     runs = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
     assert [each["judged"] for each in runs] == [1, 2]
+    assert runs[0]["same"]["void"] == "noise"
     again = run("evolve", folder, "--candidates", 2, "--end")
     assert again.exit_code == 3
     assert "judged once" in again.stderr

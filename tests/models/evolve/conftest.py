@@ -15,6 +15,8 @@ from models.kernels.evolve.odd import grown, hard_rows
 from models.kernels.evolve.suite import Suite, Workload, make_suite
 from models.kernels.library import variants
 
+QUICK = ("-O1",)  # twice as fast to compile
+
 
 @pytest.fixture(scope="session")
 def workload() -> Workload:
@@ -40,7 +42,7 @@ def judge_of(suite: Suite, folder: Path) -> Callable[..., Judge]:
         pytest.skip("needs a C compiler")
 
     def make(change: Callable[[str], str] = str, **how: float) -> Judge:
-        return Judge(suite, Builder(folder / "built", change), budget_s=0.01, **how)  # type: ignore[arg-type]
+        return Judge(suite, Builder(folder / "built", change, QUICK), budget_s=0.01, **how)  # type: ignore[arg-type]
 
     return make
 

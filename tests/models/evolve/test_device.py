@@ -27,9 +27,9 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> DeviceJudge:
     "genome",
     [
         FOREST,
-        replace(seed_of("cuda"), entities="none", threads=64),
+        pytest.param(replace(seed_of("cuda"), entities="none", threads=64), marks=pytest.mark.slow),
     ],
-    ids=lambda g: f"{g.target} {g.entities}",
+    ids=["metal", "cuda"],
 )
 def test_forests_on_devices_are_exact(judge: DeviceJudge, genome: object) -> None:
     outcome = judge.judge(genome)  # type: ignore[arg-type]
@@ -41,10 +41,13 @@ def test_forests_on_devices_are_exact(judge: DeviceJudge, genome: object) -> Non
     "changes",
     [
         {},
-        {"heads_per_load": 1, "vector_width": 4, "keys_at_once": 4, "block_rows": 2},
-        {"target": "cuda", "passes": 2, "heads_per_load": 2},
+        pytest.param(
+            {"heads_per_load": 1, "vector_width": 4, "keys_at_once": 4, "block_rows": 2},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"target": "cuda", "passes": 2, "heads_per_load": 2}, marks=pytest.mark.slow),
     ],
-    ids=str,
+    ids=["hand-written", "one head a load", "two passes"],
 )
 def test_attention_of_every_plan_is_right_with_a_cache(
     judge: DeviceJudge, changes: dict[str, object]
