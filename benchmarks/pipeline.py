@@ -2,8 +2,8 @@
 
 Prints, per size, the best and the median of several runs after one warm-up, and how long a
 planted acceptance law is scored instead of a trained model where no model is given. `--compare`
-sets the same model with LightGBM on a matrix of all pairs beside it, in turns; `--prepare` stops
-before the decision. `--cpu` counts CPU time of the process, for machines that are busy.
+sets the same model with LightGBM on a matrix of all pairs beside it, in turns. `--new-orders 1`
+makes every problem a flow. `--cpu` counts CPU time of the process, for machines that are busy.
 """
 
 import argparse
@@ -20,7 +20,6 @@ import dispatch.prepare
 import models
 from dispatch import DispatchConfig, Dispatcher, Plan, Snapshot
 from dispatch.datasets import SyntheticCity, synthetic_snapshot
-from dispatch.prepare import Stopwatch
 from models.ensemble import Ensemble
 
 SIZES = ("60x100", "500x600", "2000x3000")
@@ -66,41 +65,23 @@ def report(name: str, runs: list[tuple[float, Plan]]) -> None:
     print("   " + "  ".join(f"{k} {1000 * v:.1f}" for k, v in best.timings_s.items()), flush=True)
 
 
-def prepare_only(
-    size: str, dispatchers: dict[str, Dispatcher], snapshot: Snapshot, n_runs: int
-) -> None:
-    """Print the best time of each stage up to the probabilities, after one warm-up."""
-    best: dict[str, dict[str, float]] = {name: {} for name in dispatchers}
-    found: dict[str, np.ndarray] = {}
-    for turn in range(n_runs + 1):
-        for name, dispatcher in dispatchers.items():
-            watch = Stopwatch()
-            found[name] = dispatcher._prepare(snapshot, watch).costs.probability
-            if turn:
-                own = best[name]
-                own |= {k: min(v, own.get(k, np.inf)) for k, v in watch.seconds.items()}
-    for name, own in best.items():
-        print(f"{size}{name}: {len(found[name])} pairs")
-        print("   " + "  ".join(f"{k} {1000 * v:.1f}" for k, v in own.items()), flush=True)
-    first, *others = found.values()
-    for other in others:
-        print(f"   largest difference of a probability: {np.abs(first - other).max():.1e}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, help="folder of a trained acceptance model")
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="orders x couriers")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--candidates", type=int, default=40)
-    parser.add_argument("--prepare", action="store_true", help="candidates and probabilities only")
+    parser.add_argument("--new-orders", type=int, default=2, help="most new orders of a courier")
     parser.add_argument("--cpu", action="store_true", help="CPU time in place of the clock")
     parser.add_argument("--compare", action="store_true", help="LightGBM on the matrix beside it")
     args = parser.parse_args()
     if args.cpu:
         dispatch.prepare.time = SimpleNamespace(perf_counter=time.process_time)  # type: ignore
     base = DispatchConfig()
-    config = replace(base, candidates=replace(base.candidates, couriers_per_order=args.candidates))
+    rules = replace(
+        base.candidates, couriers_per_order=args.candidates, max_new_orders=args.new_orders
+    )
+    config = replace(base, candidates=rules)
     model: object = models.load(args.model) if args.model else LogitModel()
     scored: dict[str, object] = {"": model}
     if args.compare:
@@ -113,9 +94,6 @@ def main() -> None:
         snapshot = synthetic_snapshot(
             SyntheticCity(seed=1, n_couriers=2 * couriers), n_orders=orders, n_couriers=couriers
         )
-        if args.prepare:
-            prepare_only(size, dispatchers, snapshot, args.runs)
-            continue
         runs: dict[str, list[tuple[float, Plan]]] = {name: [] for name in dispatchers}
         for turn in range(args.runs + 1):
             for name, dispatcher in dispatchers.items():
