@@ -24,13 +24,16 @@ from models.evaluation import split_by_time
 from models.log import read_log
 from models.uplift import (
     Candidates,
+    Pick,
     claim_acceptance,
+    correct_between,
     doubly_robust,
     fold_probabilities,
     level_rows,
 )
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 # LightGBM when nobody restrains it, in our own training: what the correction makes of such a model.
 CARELESS = {
@@ -43,6 +46,9 @@ CARELESS = {
     "feature_share": 1.0,
     "monotone": False,
 }
+
+MINDED = (0.0, 0.02, 0.1, 1.0)
+"""Expected acceptances that a minute until the courier is at the pickup counts."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,59 @@ def show_claims(args: argparse.Namespace, params: dict[str, object]) -> None:
         )
 
 
+def pick_minding(epochs: Epochs, weight: float) -> Pick:
+    """Choose as a plan that minds a minute until the courier is at the pickup by `weight`."""
+    minutes = (epochs.columns["until_free_s"] + epochs.columns["to_pickup_s"]) / 60.0
+
+    def pick(probability: Floats) -> Ints:
+        worth = probability - weight * minutes
+        return epochs.assign((worth - worth.min()) / np.ptp(worth))
+
+    return pick
+
+
+def along(
+    name: str, offers: int, seed: int, n_epochs: int, params: models.AcceptanceParams
+) -> Floats:
+    """Naive, claimed by itself, claimed between the ends, true: shares, (weights, 4)."""
+    drawn = DrawnWorld(WORLDS[name], offers, seed)
+    model = models.train(drawn.log, params)
+    epochs = drawn.epochs(n_epochs)
+    probability = model.predict_proba(epochs.columns)
+    folds = fold_probabilities(model, epochs.columns)
+    picks = [pick_minding(epochs, weight) for weight in MINDED]
+    plans = [pick(probability) for pick in picks]
+    claims = [
+        claim_acceptance(
+            Candidates(epochs.order, np.arange(len(probability)), epochs.n_orders),
+            probability,
+            plan,
+            folds,
+            pick,
+            level_rows=level_rows(model),
+            seed=seed,
+        )
+        for plan, pick in zip(plans, picks, strict=True)
+    ]
+    naive = np.array([claim.naive.value for claim in claims])
+    own = np.array([claim.corrected.value for claim in claims])
+    between = correct_between(naive, claims[0], claims[-1])
+    true = np.array([epochs.truth[plan].sum() for plan in plans])
+    return np.stack([naive, own, between, true], axis=1) / epochs.n_orders
+
+
+def show_frontier(args: argparse.Namespace, params: dict[str, object]) -> None:
+    print("| world | offers | seeds | a minute counts | naive | our claim | between | true |")
+    print("|---|" + "---:|" * 7)
+    for name in args.worlds:
+        seeds = range(args.first_seed, args.first_seed + args.seeds)
+        settings = [models.AcceptanceParams(seed=seed, **params) for seed in seeds]
+        found = [along(name, args.offers, p.seed, args.epochs, p) for p in settings]
+        for weight, figures in zip(MINDED, 100 * np.mean(found, axis=0), strict=True):
+            cells = " | ".join(f"{figure:.1f}" for figure in figures)
+            print(f"| {name} | {args.offers:,} | {args.seeds} | {weight:g} | {cells} |", flush=True)
+
+
 def show_robust(args: argparse.Namespace, params: dict[str, object]) -> None:
     print("| world | offers | seeds | doubly robust | true | 90 % interval | interval covers |")
     print("|---|" + "---:|" * 6)
@@ -242,12 +301,14 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=2)
     parser.add_argument("--careless", action="store_true", help="LightGBM's own defaults")
     parser.add_argument("--robust", action="store_true", help="off-policy estimates instead")
+    parser.add_argument("--frontier", action="store_true", help="plans that mind time as well")
     args = parser.parse_args()
     # bags make intervals of single probabilities, which nothing here reads
     params = {"n_folds": args.folds, "n_bags": 0, **(CARELESS if args.careless else {})}
     for name in args.worlds:
         print(f"{name}: {WORLDS[name].meaning}")
-    (show_robust if args.robust else show_claims)(args, params)
+    show = show_robust if args.robust else show_frontier if args.frontier else show_claims
+    show(args, params)
 
 
 if __name__ == "__main__":
