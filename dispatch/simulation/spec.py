@@ -160,7 +160,7 @@ CHAINS = PolicyRules(
             couriers_per_pair=4,
             couriers_per_triple=3,
             orders_per_courier=6,
-            max_ready_gap_s=1800.0,
+            max_ready_gap_s=3600.0,
             one_visit_per_place=True,
             finish_first=True,
         ),
