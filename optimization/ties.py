@@ -159,6 +159,8 @@ def open_moves(plan: FlowPlan, price: Ints) -> tuple[Ints, Ints, NDArray[np.bool
     even[plan.on[served]] = False
     move = np.flatnonzero(even)
     leaves = served[plan.leave[served] == pays[served]]
+    if not move.size + leaves.size:
+        return move, leaves, np.zeros(m, np.bool_)
     component = _components(plan, price, held, place, move, leaves)
     move = move[component[place[plan.order[move]]] == component[plan.courier[move]]]
     leaves = leaves[component[place[leaves]] == component[m]]

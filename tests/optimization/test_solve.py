@@ -22,7 +22,13 @@ from optimization import (
     warm_up,
 )
 from optimization.frames import read_frame, write_frame
-from optimization.solvers import SOLVERS, GreedySolver, MilpSolver, PulpSolver, solver_named
+from optimization.solvers import (
+    SOLVERS,
+    GreedySolver,
+    MilpSolver,
+    PulpSolver,
+    solver_named,
+)
 from optimization.solvers.model import ColumnModel
 from optimization.solvers.pool import WorkerPool
 
