@@ -33,7 +33,7 @@ class Outcome:
     ----------
     gate, reason
         The gate that rejected it and why; empty where it passed. In their order: `renders`,
-        `compiles`, then in a child `crash`, `hang`, `memory`, `canary`, `unwritten` and `reference`,
+        `compiles`, then in a child `crash`, `hang`, `memory`, `canary`, `unwritten`, `reference`,
         and `spoiled` where a wrong variant of it passes too; on devices `harness` for the child's.
     error_class
         `exact` (every bit), `1e-12` or `1e-6` in probability.

@@ -84,16 +84,16 @@ def test_a_free_block_that_never_ends_is_killed(judge_of: Callable[..., Judge]) 
 @pytest.mark.parametrize(
     "text", ["static int calls;", "#include <stdio.h>", 'asm("");', "forest_ran += 1; RAN(1);"]
 )
-def test_a_free_block_may_call_only_what_computes(judge: Judge) -> None:
-    outcome = judge.judge(replace(SEED, free=BODY % "exit(0);"))
-    assert (outcome.gate, outcome.reason) == ("renders", "free block: exit may not be called")
-    assert judge.check(replace(SEED, free=BODY % "__builtin_prefetch(op + 64);")).gate == ""
-
-
 def test_a_free_block_may_neither_remember_nor_touch_the_canary(judge: Judge, text: str) -> None:
     outcome = judge.judge(replace(SEED, free=BODY % text))
     assert outcome.gate == "renders"
     assert "may not be used" in outcome.reason
+
+
+def test_a_free_block_may_call_only_what_computes(judge: Judge) -> None:
+    outcome = judge.judge(replace(SEED, free=BODY % "exit(0);"))
+    assert (outcome.gate, outcome.reason) == ("renders", "free block: exit may not be called")
+    assert judge.check(replace(SEED, free=BODY % "__builtin_prefetch(op + 64);")).gate == ""
 
 
 FAULTS = {
