@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from optimization.bundles import MAX_ORDERS, stop_sequences
 from optimization.bundling.lanes import Lanes, courier_couples, pair_lanes, triple_lanes
 from optimization.bundling.mates import Floats, Ints, mates, triangles
-from optimization.bundling.sequencing import EdgeLegs, TripData, sequence_trips
+from optimization.bundling.sequencing import sequence_trips
+from optimization.bundling.trips import EdgeLegs, TripData
 from optimization.errors import ProblemError
 
 
