@@ -101,6 +101,7 @@ class City:
         """Generate the columns of several orders."""
         return bundle_columns(
             self.data,
+            self.data.free_s[self.data.courier] + self.data.to_pickup_s,
             self.pickup,
             self.dropoff,
             self.size,

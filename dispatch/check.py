@@ -7,7 +7,7 @@ the plan with the world.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -34,10 +34,11 @@ def check_plan(
     bundling = bundling or BundleRules()
     return [
         *_accounting(plan, snapshot),
-        *_offers(plan, snapshot, rules),
+        *_offers(plan, snapshot, rules, bundling),
         *_whole(plan, snapshot),
         *_routes(plan, snapshot, rules, bundling),
         *_travel(plan, snapshot, travel, bundling),
+        *_promises(plan, snapshot, travel, bundling),
     ]
 
 
@@ -87,7 +88,9 @@ def _accounting(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         yield f"order {name}: locked by a pending offer, or said to be, but not both"
 
 
-def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[str]:
+def _offers(
+    plan: Plan, snapshot: Snapshot, rules: CandidateRules, bundling: BundleRules
+) -> Iterator[str]:
     orders = {o.id: o for o in snapshot.orders}
     couriers = {c.id: c for c in snapshot.couriers}
     given: dict[str, list[Order]] = defaultdict(list)
@@ -113,6 +116,8 @@ def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[s
         on_board = len({s.order_id for s in courier.on_board})
         if len(taken) > rules.max_new_orders:
             yield f"courier {name}: {len(taken)} new orders, {rules.max_new_orders} allowed"
+        if bundling.reopened and courier.on_board:
+            continue  # looked at stop by stop
         if on_board + len(taken) > courier.capacity.orders:
             yield f"courier {name}: more orders than its capacity"
         if courier.load_size + sum(o.size for o in taken) > courier.capacity.size:
@@ -160,17 +165,35 @@ def _routes(
         courier = couriers.get(route.courier_id)
         if courier is not None:
             visits = _visits(route, orders, bundling)
-            yield from _sequence_faults(route, courier, offered[route.courier_id])
+            yield from _sequence_faults(
+                route, courier, offered[route.courier_id], snapshot, bundling
+            )
+            if bundling.reopened and courier.on_board:
+                yield from _load_faults(route, courier, orders)
             yield from _clock_faults(visits, courier, orders, snapshot)
             if bundling.finish_first:
                 yield from _carrying_faults(visits, courier)
             yield from _shift_faults(route, courier, rules)
 
 
-def _sequence_faults(route: Route, courier: Courier, offered: set[str]) -> Iterator[str]:
+def _sequence_faults(
+    route: Route,
+    courier: Courier,
+    offered: set[str],
+    snapshot: Snapshot,
+    bundling: BundleRules,
+) -> Iterator[str]:
     old = [(s.kind, s.order_id) for s in route.stops if s.accepted]
     if old != [(s.kind, s.order_id) for s in courier.on_board]:
         yield f"courier {courier.id}: stops on board were changed"
+    early = next((k for k, s in enumerate(route.stops) if not s.accepted), len(route.stops))
+    if early < len(courier.on_board) - bundling.reopened:
+        yield f"courier {courier.id}: a new stop comes before stops on board that are not open"
+    elif early == 0 and courier.on_board:
+        first, busy = courier.on_board[0].place.location, courier.available_at
+        at_it = (first.lat, first.lon) == (courier.position.lat, courier.position.lon)
+        if busy is None or busy <= snapshot.now or at_it:
+            yield f"courier {courier.id}: a new stop comes before the one that is begun"
     new = [(s.kind, s.order_id) for s in route.stops if not s.accepted]
     wanted = Counter((kind, name) for kind in StopKind for name in offered)
     if Counter(new) != wanted:
@@ -179,6 +202,33 @@ def _sequence_faults(route: Route, courier: Courier, offered: set[str]) -> Itera
     for name in sorted(offered):
         if new.index((StopKind.DROPOFF, name)) < new.index((StopKind.PICKUP, name)):
             yield f"courier {courier.id}: order {name} is dropped off before it is picked up"
+
+
+def _load_faults(route: Route, courier: Courier, orders: dict[str, Order]) -> Iterator[str]:
+    """Find pickups after which more is on board than fits.
+
+    Orders on board whose size is not told count, all together, until the last stop on board.
+    """
+    on_board = {s.order_id for s in courier.on_board}
+    sizes = {s.order_id: s.size for s in courier.on_board}
+    told = {name: size for name, size in sizes.items() if size is not None}
+    waiting = {s.order_id for s in courier.on_board if s.kind is StopKind.PICKUP}
+    carried, left = on_board - waiting, len(courier.on_board)
+    for stop in route.stops:
+        left -= stop.accepted
+        if stop.kind is StopKind.DROPOFF:
+            carried.discard(stop.order_id)
+            continue
+        carried.add(stop.order_id)
+        if len(carried) > courier.capacity.orders:
+            yield f"courier {courier.id}: more orders on board than its capacity"
+        own = sum(orders[n].size for n in carried if n in orders)
+        if len(told) == len(on_board):
+            own += sum(told[n] for n in carried if n in told)
+        elif left:
+            own += courier.load_size
+        if own > courier.capacity.size and not stop.accepted:
+            yield f"courier {courier.id}: more size on board than its capacity"
 
 
 def _visits(
@@ -232,8 +282,15 @@ def _clock_faults(
     for here, there in pairwise(visits):
         if there[0].arrive_at < here[-1].leave_at - _SLACK:
             yield f"courier {courier.id}: arrives before leaving the stop before"
+    board = {(s.kind, s.order_id): s for s in courier.on_board}
     for visit in visits:
         stop, order = visit[0], orders.get(visit[0].order_id)
+        if stop.accepted and (old := board.get((stop.kind, stop.order_id))) is not None:
+            service = timedelta(seconds=old.place.service_before_s)
+            moment = max(stop.arrive_at + service, old.ready_at or stop.arrive_at)
+            end = moment + timedelta(seconds=old.place.service_after_s)
+            if abs(stop.at - moment) > _SLACK or abs(stop.leave_at - end) > _SLACK:
+                yield f"courier {courier.id}: a stop on board of {stop.order_id} is timed wrongly"
         if stop.accepted or order is None:
             continue
         pickup = stop.kind is StopKind.PICKUP
@@ -298,6 +355,59 @@ def _travel(
     for route in plan.routes:
         if abs(route.metres - ridden.get(route.courier_id, route.metres)) > _METRES:
             yield f"courier {route.courier_id}: the route's length is wrong"
+
+
+def _promises(
+    plan: Plan, snapshot: Snapshot, travel: TravelTimes, bundling: BundleRules
+) -> Iterator[str]:
+    """Ride stops on board without anything new, and compare: what is promised, what offers say."""
+    couriers = {c.id: c for c in snapshot.couriers}
+    allowed = timedelta(seconds=bundling.delay_on_board_s)
+    said: dict[str, float] = defaultdict(float)
+    for offer in plan.offers:
+        said[offer.courier_id] += offer.delay_on_board_s
+    for route in plan.routes:
+        courier = couriers.get(route.courier_id)
+        if courier is None or not courier.on_board:
+            continue
+        now_at = {(s.kind, s.order_id): s.at for s in route.stops if s.accepted}
+        delay = timedelta(0)
+        for stop, planned in zip(
+            courier.on_board, _without_new(courier, snapshot, travel), strict=True
+        ):
+            at = now_at.get((stop.kind, stop.order_id))
+            if stop.kind is StopKind.PICKUP or at is None:
+                continue  # a stop that is missing is reported above
+            delay += at - planned
+            latest = planned + allowed
+            if stop.due_at is not None and planned <= stop.due_at:
+                latest = min(latest, stop.due_at)
+            if at > latest + _SLACK:
+                yield f"courier {courier.id}: order {stop.order_id} on board comes too late"
+        if abs(max(delay.total_seconds(), 0.0) - said[courier.id]) > _SLACK.total_seconds():
+            yield f"courier {courier.id}: the delay of orders on board is not what offers say"
+
+
+def _without_new(courier: Courier, snapshot: Snapshot, travel: TravelTimes) -> list[datetime]:
+    """When each stop on board would be made if nothing new came."""
+    matrix = snapshot.travel_matrix
+    rows = {} if matrix is None else {name: i for i, name in enumerate(matrix.location_ids)}
+    places = [courier.position, *(s.place.location for s in courier.on_board)]
+    count = len(courier.on_board)
+    legs = travel.legs(
+        Points.of(places[:-1], rows),
+        Points.of(places[1:], rows),
+        np.full(count, KIND_CODE[courier.vehicle.kind]),
+        np.full(count, courier.vehicle.speed_mps or np.nan),
+    )
+    clock = max(snapshot.now, courier.available_at or snapshot.now)
+    moments = []
+    for stop, seconds in zip(courier.on_board, legs.seconds.tolist(), strict=True):
+        arrive = clock + timedelta(seconds=seconds)
+        at = max(arrive + timedelta(seconds=stop.place.service_before_s), stop.ready_at or arrive)
+        moments.append(at)
+        clock = at + timedelta(seconds=stop.place.service_after_s)
+    return moments
 
 
 def _places(route: Route, courier: Courier, orders: dict[str, Order]) -> list[Location] | None:

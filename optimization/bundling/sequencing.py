@@ -70,7 +70,9 @@ def sequence_trips(
         for low in range(0, len(rows), CHUNK_LANES):
             part = rows[low : low + CHUNK_LANES]
             pair, edge_lane = lanes.pair[part], lanes.edge_lane[part]
-            laid = _lay_out(data, pair, edge_lane, legs, c, ranged=ranged, finish_first=finish_first)
+            laid = _lay_out(
+                data, pair, edge_lane, legs, c, ranged=ranged, finish_first=finish_first
+            )
             best, least = np.full(len(part), -1, np.int64), np.full(len(part), np.inf)
             walk(tree, laid, best, least)
             sequence[part], cost[part] = best, least
@@ -94,7 +96,9 @@ def _lay_out(
     before = np.concatenate((data.pickup_before_s[order], data.dropoff_before_s[order]))
     after = np.concatenate((data.pickup_after_s[order], data.dropoff_after_s[order]))
     if opened is not None:
-        _open_legs(seconds, opened.chain_s, opened.from_s, opened.to_s, opened.row[pair], courier, c)
+        _open_legs(
+            seconds, opened.chain_s, opened.from_s, opened.to_s, opened.row[pair], courier, c
+        )
         before = np.concatenate((opened.before_s[courier, :c].T, before))
         after = np.concatenate((opened.after_s[courier, :c].T, after))
     # From handover to handover: what is left of the service here and what comes first there.
@@ -128,7 +132,7 @@ def _open_rows(opened: OpenStops | None, order: Ints, courier: Ints, c: int) -> 
         return none, none, none, none, none, none, np.zeros((0, 0, 0)), none
     counts = opened.is_door[courier, :c].T
     due, planned = opened.due_s[courier, :c].T, opened.planned_s[courier, :c].T
-    q, size = len(order), opened.order_size[order]
+    size = opened.order_size[order]
     new = np.stack((np.ones_like(size), size))
     change = np.concatenate(
         (opened.load_change[:, courier, :c].transpose(0, 2, 1), new, -new), axis=1

@@ -70,6 +70,7 @@ class World:
     def columns(self, caps=CAPS):
         return bundle_columns(
             self.data,
+            self.data.free_s[self.data.courier] + self.data.to_pickup_s,
             self.pickup,
             self.dropoff,
             self.size,

@@ -6,22 +6,17 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from optimization import ProblemError, stop_sequences
+from optimization import stop_sequences
 from optimization.bundling import (
-    BundleCaps,
     EdgeLegs,
     Lanes,
     OpenStops,
     TripData,
-    bundle_columns,
     sequence_trips,
     sequencing,
 )
 
 INF = np.inf
-SEVERAL = BundleCaps(
-    mates_per_order=20, couriers_per_pair=50, couriers_per_triple=50, max_ready_gap_s=1e9
-)
 
 
 class Crew:
@@ -157,7 +152,8 @@ class Crew:
             metres, here = metres + leg, goal
             now = max(now + leg / self.speed + before, earliest)
             load = load + change
-            if now > latest or ((change > 0) & (load > self.room[:, j])).any():
+            over = ((change > 0) & (load > self.room[:, j])).any()
+            if now > latest or (c and over):  # without open stops, room is looked at before
                 return INF
             cost += now + max(0.0, now - due) if door else 0.0
             if stop <= c and door:
