@@ -94,7 +94,7 @@ def find_bundles(
     opened = free.opened[pairs.courier[found.pair[:, 0]]]
     groups, door_in, late = [], [np.zeros(0)], [np.zeros(0)]
     for q in range(2, rules.max_new_orders + 1):
-        for c in np.unique(opened[found.orders == q]).tolist():
+        for c in np.unique(opened[found.orders == q]).tolist() or [0]:
             group = np.flatnonzero((found.orders == q) & (opened == c))
             mine = found.pair[group, :q]
             trips = time_sequences(
