@@ -80,9 +80,7 @@ def street(*, due: float | None = None, ready: float = 0, room: int = 2) -> Snap
         on_board=(x,),
         load_size=1,
     )
-    order = Order(
-        id="n", pickup=place(3), dropoff=place(6), placed_at=at(-1), ready_at=at(ready)
-    )
+    order = Order(id="n", pickup=place(3), dropoff=place(6), placed_at=at(-1), ready_at=at(ready))
     return Snapshot(now=NOW, orders=(order,), couriers=(courier,))
 
 
@@ -250,9 +248,7 @@ def test_planted_faults_on_board_are_caught(busy: Snapshot, dispatcher: Dispatch
     assert "more size on board" in told(plan, moved(capacity=Capacity(orders=9, size=0)))
     k = next(k for k, s in enumerate(route.stops) if s.accepted)
     early = replace(route.stops[k], at=route.stops[k].at - timedelta(seconds=30))
-    assert "is timed wrongly" in told(
-        with_stops(*route.stops[:k], early, *route.stops[k + 1 :])
-    )
+    assert "is timed wrongly" in told(with_stops(*route.stops[:k], early, *route.stops[k + 1 :]))
     assert "stops on board were changed" in told(with_stops(*route.stops[::-1]))
 
 
