@@ -108,6 +108,8 @@ def find_bundles(
                 pairs=mine,
                 one_visit_per_place=bundling.one_visit_per_place,
             )
+            # enumerated from now on, timed in epoch seconds: one may just fit, the other just not
+            trips = trips[np.flatnonzero(trips.feasible)]
             at_door = (trips.order >= 0) & ~trips.is_pickup
             door = np.where(at_door, trips.event_s - tables.now_s, 0.0)
             due_in = np.where(at_door, orders.due_s[trips.order] - tables.now_s, np.nan)
