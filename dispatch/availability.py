@@ -29,6 +29,10 @@ class Availability:
         Times of the rows of the board table if nothing new comes between, shape (s,).
     stop_latest_s
         Until when each of them may change hands, shape (s,); inf for any time.
+    room_orders, room_size
+        How many new orders and how much size each courier can take: beside all that is on board, or
+        as much as there is place for where stops may be open, for then the load is looked at stop
+        by stop.
     """
 
     place: Points
@@ -44,6 +48,8 @@ class Availability:
     stop_event_s: Floats
     stop_leave_s: Floats
     stop_latest_s: Floats
+    room_orders: Ints
+    room_size: Ints
 
 
 def availability(
@@ -104,6 +110,8 @@ def availability(
         stop_event_s=event,
         stop_leave_s=leave,
         stop_latest_s=_latest_s(tables, event, rules.delay_on_board_s),
+        room_orders=couriers.most_orders if rules.reopened else couriers.free_orders,
+        room_size=couriers.most_size if rules.reopened else couriers.free_size,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from dispatch.availability import Availability
 from dispatch.config import BundleRules, CandidateRules
 from dispatch.interleaving import trip_data
-from dispatch.pairs import CandidatePairs, room
+from dispatch.pairs import CandidatePairs
 from dispatch.routes import between_orders
 from dispatch.tables import Floats, Ints, Points, Tables
 from dispatch.travel import EARTH_RADIUS_M, TravelTimes
@@ -60,7 +60,6 @@ def find_bundles(
     rows = np.unique(pairs.order)  # orders without candidates are nobody's mates
     orders = tables.orders
     data = trip_data(tables, free, travel, rules, pairs.order, pairs.courier, rows)
-    most_orders, most_size = room(tables, free)
 
     def legs(first: Ints, second: Ints) -> EdgeLegs:
         return between_orders(
@@ -78,8 +77,8 @@ def find_bundles(
         _on_earth_m(orders.pickup[rows]),
         _on_earth_m(orders.dropoff[rows]),
         orders.size[rows],
-        np.minimum(most_orders, rules.max_new_orders),
-        most_size,
+        np.minimum(free.room_orders, rules.max_new_orders),
+        free.room_size,
         legs,
         BundleCaps(
             max_orders=rules.max_new_orders,

@@ -10,7 +10,7 @@ from dispatch.availability import Availability
 from dispatch.bundling import Bundles
 from dispatch.config import DispatchConfig
 from dispatch.notions import Account, fairness_term, pair_work, trip_work
-from dispatch.pairs import CandidatePairs, room
+from dispatch.pairs import CandidatePairs
 from dispatch.tables import Floats, Ints, Tables
 from optimization import (
     AssignmentProblem,
@@ -170,7 +170,7 @@ def formulate(
         pairs.courier,
         order_size=orders.size,
         max_orders=max_orders,
-        max_size=room(tables, free)[1],
+        max_size=free.room_size,
         leave=np.where(orders.locked, 0, NORMAL_ORDER * orders.priority),
         terms=(
             acceptance_term(costs.probability, np.ones(len(pairs), dtype=np.int64), max_orders),
@@ -239,7 +239,7 @@ def formulate_bundles(
         column_order=order.astype(np.int32),
         order_size=orders.size,
         max_orders=max_orders,
-        max_size=room(tables, free)[1],
+        max_size=free.room_size,
         leave=np.where(orders.locked, 0, NORMAL_ORDER * orders.priority),
         terms=(
             acceptance_term(probability, count, max_orders),
@@ -270,7 +270,7 @@ def formulate_bundles(
 
 def _most_orders(tables: Tables, free: Availability, courier: Ints, config: DispatchConfig) -> Ints:
     """Most new orders per courier, shape (m,); none without a column."""
-    most = np.minimum(room(tables, free)[0], config.candidates.max_new_orders)
+    most = np.minimum(free.room_orders, config.candidates.max_new_orders)
     most[np.bincount(courier, minlength=len(tables.couriers)) == 0] = 0
     return most
 

@@ -98,22 +98,9 @@ def _courier_faults(tables: Tables, free: Availability) -> NDArray[np.int8]:
     fault = np.full(len(couriers), -1, dtype=np.int8)
     over = ~np.isnan(couriers.shift_end_s) & (couriers.shift_end_s <= free.free_s)
     fault[over] = _CODE[Constraint.SHIFT_OVER]
-    fault[room(tables, free)[0] < 1] = _CODE[Constraint.CAPACITY]
+    fault[free.room_orders < 1] = _CODE[Constraint.CAPACITY]
     fault[couriers.pending] = _CODE[Constraint.OFFER_PENDING]
     return fault
-
-
-def room(tables: Tables, free: Availability) -> tuple[Ints, Ints]:
-    """How many new orders and how much size each courier can take, shape (m,) each.
-
-    Beside what is on board, if new stops come after it; all there is place for where stops on board
-    are open, for then the load is looked at stop by stop.
-    """
-    couriers, opened = tables.couriers, free.opened > 0
-    return (
-        np.where(opened, couriers.most_orders, couriers.free_orders),
-        np.where(opened, couriers.most_size, couriers.free_size),
-    )
 
 
 def make_trip(
@@ -167,7 +154,7 @@ def _first_fault(
     for constraint, violated in (
         (Constraint.SHIFT_END, ~sequenced | (closed & (covered_s > couriers.shift_end_s[courier]))),
         (Constraint.RANGE, closed & (ride_m > couriers.range_m[courier])),
-        (Constraint.SIZE, orders.size[order] > room(tables, free)[1][courier]),
+        (Constraint.SIZE, orders.size[order] > free.room_size[courier]),
         (Constraint.SKILLS, lacking),
         (Constraint.REFUSED, np.isin(pair_key, refused_key)),
     ):
