@@ -4,7 +4,9 @@ A courier's open stops (`Availability`) keep their sequence; new ones may come b
 within what is promised to the orders on board and what fits after every stop.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -46,6 +48,24 @@ class Alone:
 
     def __getitem__(self, rows: Ints) -> "Alone":
         return Alone(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    @staticmethod
+    def joined(parts: Sequence["Alone"]) -> "Alone":
+        """Put some of them one after the other; there must be at least one."""
+        own = ("sequence", "delay_s", "late_s", "work_s")
+        return Alone(
+            _joined([part.trip for part in parts]),
+            _joined([part.timing for part in parts]),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in own},
+        )
+
+
+Columns = TypeVar("Columns", Trip, Timing)
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    names = [field.name for field in fields(parts[0])]
+    return type(parts[0])(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
 def take_alone(

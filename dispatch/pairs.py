@@ -178,7 +178,13 @@ def find_pairs(
     refused = np.zeros((n, len(CONSTRAINTS)), dtype=np.int64)
     refused[waiting] = np.bincount(courier_fault[courier_fault >= 0], minlength=len(CONSTRAINTS))
     feasible, cut = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    kept: list[Ints] = []
+
+    def taken(order: Ints, courier: Ints) -> tuple[Trip, Alone]:
+        trip = make_trip(tables, free, travel, order, courier)
+        return trip, take_alone(tables, free, travel, rules, order, courier, trip)
+
+    kept = [np.empty((0, 2), dtype=np.int64)]
+    found = [taken(kept[0][:, 0], kept[0][:, 1])[1]]
 
     pickups = _on_sphere(tables.orders.pickup)
     chord = 2 * np.sin(min(rules.max_pickup_m / (2 * EARTH_RADIUS_M), np.pi / 2))
@@ -195,8 +201,7 @@ def find_pairs(
         if len(owner) > len(eligible):  # some were found at several places
             _, once = np.unique(order * len(tables.couriers) + courier, return_index=True)
             order, courier = order[np.sort(once)], courier[np.sort(once)]
-        trip = make_trip(tables, free, travel, order, courier)
-        alone = take_alone(tables, free, travel, rules, order, courier, trip)
+        trip, alone = taken(order, courier)
         fault = _first_fault(tables, free, trip, alone.sequence >= 0, rules, order, courier)
         count = np.bincount(order, minlength=n)
         good = np.bincount(order[fault < 0], minlength=n)
@@ -212,17 +217,18 @@ def find_pairs(
         chosen = np.flatnonzero(ended[order] & (fault < 0))
         chosen = chosen[_within_first(order[chosen], alone.timing.arrive_s[chosen], wanted)]
         kept.append(np.column_stack((order[chosen], courier[chosen])))
+        found.append(alone[chosen])
         todo = todo[~ended[todo]]
         reach = min(len(owner), 4 * reach)
 
-    pairs = np.concatenate(kept) if kept else np.empty((0, 2), dtype=np.int64)
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    pairs = np.concatenate(kept)
+    by_order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    pairs = pairs[by_order]
     cut += feasible - np.bincount(pairs[:, 0], minlength=n)
-    trip = make_trip(tables, free, travel, pairs[:, 0], pairs[:, 1])
     return CandidatePairs(
         order=pairs[:, 0],
         courier=pairs[:, 1],
-        alone=take_alone(tables, free, travel, rules, pairs[:, 0], pairs[:, 1], trip),
+        alone=Alone.joined(found)[by_order],
         refused=refused,
         feasible=feasible,
         cut=cut,
