@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -25,7 +26,16 @@ from optimization import (
     scalarize,
     stop_sequences,
 )
-from optimization.bundling import BundleCaps, Bundles, EdgeLegs, TripData, bundle_columns
+from optimization.bundling import (
+    BundleCaps,
+    Bundles,
+    EdgeLegs,
+    Lanes,
+    OpenStops,
+    TripData,
+    bundle_columns,
+    sequence_trips,
+)
 from optimization.errors import SolverError
 from optimization.packing.columns import PackingColumns
 from optimization.scalar import ScalarProblem
@@ -59,6 +69,7 @@ class City:
         start, self.pickup = places(m, 0.45, 900), places(n, 0.7, 500)
         away = rng.normal(0, 1, (n, 2)) * np.minimum(rng.gamma(3, 750, n), 6000)[:, None] / 1.4
         self.dropoff = np.clip(self.pickup + away, 0, side_m)
+        self.start = start
         self.speed = rng.choice([14, 22, 18], m, p=[0.35, 0.5, 0.15]) / 3.6
         self.most = rng.choice([1, 2, 3, 4], m, p=[0.35, 0.35, 0.2, 0.1])
         _, near = cKDTree(start).query(self.pickup, k=d)
@@ -101,6 +112,7 @@ class City:
         """Generate the columns of several orders."""
         return bundle_columns(
             self.data,
+            self.data.free_s[self.data.courier] + self.data.to_pickup_s,
             self.pickup,
             self.dropoff,
             self.size,
@@ -230,7 +242,7 @@ def measure(size: str, seed: int, direct_s: float, exact_s: float) -> None:
 
 def rate(size: str, seed: int) -> None:
     """Columns a second of the enumeration alone, triples apart."""
-    from optimization.bundling import mates, pair_lanes, sequence_trips, triangles, triple_lanes
+    from optimization.bundling import mates, pair_lanes, triangles, triple_lanes
 
     n, m, d, side = SIZES[size]
     city = City(np.random.default_rng(seed), n, m, d, side)
@@ -249,6 +261,52 @@ def rate(size: str, seed: int) -> None:
         per = len(stop_sequences(lanes.pair.shape[1]))
         print(
             f"{size}: {len(lanes)} (courier, {name}) lanes, {len(lanes) / took / 1e6:.2f} million "
+            f"a CPU-second, {len(lanes) * per / took / 1e6:.0f} million sequences"
+        )
+        some = Lanes(lanes.bundle[:8192], lanes.pair[:8192], lanes.edge_lane[:8192], 0)
+        open_rate(city, some, legs, name)
+
+
+def open_rate(city: City, lanes: Lanes, legs: EdgeLegs, name: str) -> None:
+    """Time the same lanes where every courier has one to four doors on board, all open."""
+    data, m = city.data, len(city.most)
+    pairs, zero = len(data.order), np.zeros
+    rng = np.random.default_rng(0)
+    place = np.cumsum(rng.normal(0, 700, (m, 4, 2)), axis=1) + city.start[:, None]
+    before = np.concatenate((city.start[:, None], place[:, :-1]), axis=1)
+    chain = _street(before.reshape(-1, 2), place.reshape(-1, 2)).reshape(m, 4)
+    ends = (city.pickup[data.order], city.dropoff[data.order])
+    away = np.stack([[_street(place[data.courier, s], e) for s in range(4)] for e in ends])
+    chain_s, away_s = chain / city.speed[:, None], away / city.speed[data.courier]
+    planned = data.free_s[:, None] + np.cumsum(chain_s + 60.0, axis=1)
+    for count in (1, 2, 3, 4):
+        opened = OpenStops(
+            count=np.full(m, count),
+            is_door=np.ones((m, 4), np.bool_),
+            earliest_s=np.full((m, 4), -np.inf),
+            latest_s=planned + 600.0,
+            due_s=planned + 900.0,
+            planned_s=planned,
+            before_s=np.full((m, 4), 60.0),
+            after_s=zero((m, 4)),
+            chain_s=chain_s,
+            chain_m=chain,
+            load=np.full((2, m), count),
+            load_change=np.full((2, m, 4), -1),
+            room=np.full((2, m), 4),
+            order_size=city.size,
+            row=np.arange(pairs),
+            from_s=away_s,
+            from_m=away,
+            to_s=away_s,
+            to_m=away,
+        )
+        here = replace(data, end_s=data.end_s + 3600, opened=opened)
+        sequence_trips(here, lanes, legs)
+        took = min(_timed(lambda here=here: sequence_trips(here, lanes, legs)) for _ in range(3))
+        per = len(stop_sequences(lanes.pair.shape[1], count))
+        print(
+            f"  {count} open stops: {len(lanes)} (courier, {name}) lanes, {len(lanes) / took:,.0f} "
             f"a CPU-second, {len(lanes) * per / took / 1e6:.0f} million sequences"
         )
 

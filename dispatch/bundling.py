@@ -12,13 +12,15 @@ import numpy as np
 
 from dispatch.availability import Availability
 from dispatch.config import BundleRules, CandidateRules
+from dispatch.interleaving import trip_data
 from dispatch.pairs import CandidatePairs
-from dispatch.routes import Trips, same_place, time_sequences
+from dispatch.routes import between_orders
 from dispatch.tables import Floats, Ints, Points, Tables
-from dispatch.travel import EARTH_RADIUS_M, Legs, TravelTimes
+from dispatch.travel import EARTH_RADIUS_M, TravelTimes
+from dispatch.trips import Trips, time_sequences
 from models import PairColumns
 from optimization import stop_sequences
-from optimization.bundling import BundleCaps, EdgeLegs, TripData, bundle_columns
+from optimization.bundling import BundleCaps, EdgeLegs, bundle_columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,10 +30,11 @@ class Bundles:
     Attributes
     ----------
     trips
-        One entry per number of orders: the bundles' couriers, candidate pairs and timed stops.
+        One entry per number of orders and open stops: the bundles' couriers, candidate pairs and
+        timed stops.
     door_in_s, late_s
         Seconds from now to the door and past the promise, added over each bundle's orders,
-        shape (b,), in the sequence of `trips`.
+        shape (b,), in the sequence of `trips`; what the trip delays orders on board by comes in.
     counts
         What was tried and what each rule and cap left out.
     """
@@ -55,19 +58,27 @@ def find_bundles(
 ) -> Bundles:
     """Find the bundles that candidate pairs grow into."""
     rows = np.unique(pairs.order)  # orders without candidates are nobody's mates
-    orders, couriers = tables.orders, tables.couriers
-    data = _trip_data(tables, free, pairs, rows, rules)
+    orders = tables.orders
+    data = trip_data(tables, free, travel, rules, pairs.order, pairs.courier, rows)
 
     def legs(first: Ints, second: Ints) -> EdgeLegs:
-        return _between_orders(tables, travel, pairs, first, second, bundling)
+        return between_orders(
+            tables,
+            travel,
+            pairs.order[first],
+            pairs.order[second],
+            pairs.courier[first],
+            one_visit_per_place=bundling.one_visit_per_place,
+        )
 
     found = bundle_columns(
         data,
+        pairs.timing.arrive_s - tables.now_s,
         _on_earth_m(orders.pickup[rows]),
         _on_earth_m(orders.dropoff[rows]),
         orders.size[rows],
-        np.minimum(couriers.free_orders, rules.max_new_orders),
-        couriers.free_size,
+        np.minimum(free.room_orders, rules.max_new_orders),
+        free.room_size,
         legs,
         BundleCaps(
             max_orders=rules.max_new_orders,
@@ -79,25 +90,31 @@ def find_bundles(
             finish_first=bundling.finish_first,
         ),
     )
-    groups, door_in, late = [], [], []
+    opened = free.opened[pairs.courier[found.pair[:, 0]]]
+    groups, door_in, late = [], [np.zeros(0)], [np.zeros(0)]
     for q in range(2, rules.max_new_orders + 1):
-        group = np.flatnonzero(found.orders == q)
-        node = stop_sequences(q)[found.sequence[group]]
-        trips = time_sequences(
-            tables,
-            free,
-            pairs,
-            found.pair[group, :q],
-            node,
-            travel,
-            rules,
-            one_visit_per_place=bundling.one_visit_per_place,
-        )
-        door = np.where(trips.is_pickup, 0.0, trips.event_s - tables.now_s)
-        due_in = np.where(trips.is_pickup, np.nan, orders.due_s[trips.order] - tables.now_s)
-        groups.append(trips)
-        door_in.append(door.sum(axis=1))
-        late.append(np.nan_to_num(np.maximum(door - due_in, 0.0)).sum(axis=1))
+        for c in np.unique(opened[found.orders == q]).tolist() or [0]:
+            group = np.flatnonzero((found.orders == q) & (opened == c))
+            mine = found.pair[group, :q]
+            trips = time_sequences(
+                tables,
+                free,
+                pairs.courier[mine[:, 0]],
+                pairs.order[mine],
+                stop_sequences(q, c)[found.sequence[group]],
+                travel,
+                rules,
+                pairs=mine,
+                one_visit_per_place=bundling.one_visit_per_place,
+            )
+            # enumerated from now on, timed in epoch seconds: one may just fit, the other just not
+            trips = trips[np.flatnonzero(trips.feasible)]
+            at_door = (trips.order >= 0) & ~trips.is_pickup
+            door = np.where(at_door, trips.event_s - tables.now_s, 0.0)
+            due_in = np.where(at_door, orders.due_s[trips.order] - tables.now_s, np.nan)
+            groups.append(trips)
+            door_in.append(door.sum(axis=1) + trips.delay_s)
+            late.append(np.nan_to_num(np.maximum(door - due_in, 0.0)).sum(axis=1) + trips.late_s)
     return Bundles(groups, np.concatenate(door_in), np.concatenate(late), found.counts)
 
 
@@ -110,10 +127,10 @@ def bundle_raw_columns(
 ) -> dict[str, Floats]:
     """Describe bundles to the acceptance model in the columns of single offers, (b,) each.
 
-    `to_pickup` leads to the first stop and `trip` from there to the last; `detour` is both less the
-    way straight to the last stop; `wait` adds up over the pickups; `slack` is the least of any
-    order; pay, value and size add up; `attempt` is the largest. The rest belongs to the courier or
-    the moment.
+    `to_pickup` leads to the first new stop and `trip` from there to the last, by stops on board
+    that come between; `detour` is both less the way straight to the last; `wait` adds up over the
+    pickups; `slack` is the least of any order; pay, value and size add up; `attempt` is the
+    largest. The rest belongs to the courier or the moment.
 
     Parameters
     ----------
@@ -128,32 +145,35 @@ def bundle_raw_columns(
     for trips in bundles.trips:
         described = columns.take(trips.pairs[:, 0]).expand()
         together = columns.order_row[trips.pairs]
-        orders, last = tables.orders, trips.order[:, -1]
+        orders, last = tables.orders, trips.at(trips.last, trips.order)
         courier = trips.courier
-        start = free.free_s[courier]
-        ride_s = trips.ride_s
+        place, start = trips.begun(tables, free)
+        ride_s, ride_m = trips.new_legs(trips.leg_s), trips.new_legs(trips.leg_m)
         before = orders.pickup_before_s[trips.order]
-        waits = np.where(trips.is_pickup, trips.event_s - trips.arrive_s - before, 0.0)
+        new = trips.order >= 0
+        picked_up, dropped = new & trips.is_pickup, new & ~trips.is_pickup
+        waits = np.where(picked_up, trips.event_s - trips.arrive_s - before, 0.0)
         again = np.zeros_like(trips.is_pickup)  # in a visit counted already
-        again[:, 1:] = trips.is_pickup[:, 1:] & trips.is_pickup[:, :-1]
+        again[:, 1:] = picked_up[:, 1:] & picked_up[:, :-1]
         for moment in (trips.arrive_s, trips.event_s):
             again[:, 1:] &= moment[:, 1:] == moment[:, :-1]
         waits[again] = 0.0
-        slack = np.where(trips.is_pickup, np.nan, orders.due_s[trips.order] - trips.event_s)
+        slack = np.where(dropped, orders.due_s[trips.order] - trips.event_s, np.nan)
         promised = ~np.isnan(slack).all(axis=1)
         least = np.where(np.isnan(slack), np.inf, slack).min(axis=1)
         direct = travel.legs(
-            free.place[courier],
+            place,
             orders.dropoff[last],
             tables.couriers.kind[courier],
             tables.couriers.speed_mps[courier],
         ).seconds
-        to_pickup = trips.arrive_s[:, 0] - start
+        to_pickup = trips.at(trips.first, trips.arrive_s) - start
+        to_pickup_m = trips.at(trips.first, trips.leg_m)
         described |= {
             "to_pickup_s": to_pickup,
-            "to_pickup_m": trips.first_m,
+            "to_pickup_m": to_pickup_m,
             "trip_s": ride_s - to_pickup,
-            "trip_m": trips.metres - trips.first_m,
+            "trip_m": ride_m - to_pickup_m,
             "detour_s": np.maximum(ride_s - direct, 0.0),
             "wait_s": np.maximum(waits, 0.0).sum(axis=1),
             "slack_s": np.where(promised, least, np.nan),
@@ -166,72 +186,6 @@ def bundle_raw_columns(
         }
         parts.append(described)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _trip_data(
-    tables: Tables, free: Availability, pairs: CandidatePairs, rows: Ints, rules: CandidateRules
-) -> TripData:
-    orders, couriers, trip = tables.orders, tables.couriers, pairs.trip
-
-    def or_never(limit: Floats) -> Floats:
-        return np.where(np.isnan(limit), np.inf, limit)
-
-    shift_end = or_never(couriers.shift_end_s - tables.now_s)
-    never = np.full(len(couriers), np.inf)
-    by_pickup = rules.shift_covers == "pickup"
-    return TripData(
-        order=np.searchsorted(rows, pairs.order).astype(np.int64),
-        courier=pairs.courier,
-        to_pickup_s=trip.to_pickup_s,
-        own_s=trip.trip_s,
-        ready_s=orders.ready_s[rows] - tables.now_s,
-        due_s=or_never(orders.due_s[rows] - tables.now_s),
-        pickup_before_s=orders.pickup_before_s[rows],
-        pickup_after_s=orders.pickup_after_s[rows],
-        dropoff_before_s=orders.dropoff_before_s[rows],
-        dropoff_after_s=orders.dropoff_after_s[rows],
-        free_s=free.free_s - tables.now_s,
-        pickup_end_s=shift_end if by_pickup else never,
-        end_s=never if by_pickup else shift_end,
-        range_m=or_never(couriers.range_m - free.metres),
-        to_pickup_m=trip.to_pickup_m,
-        own_m=trip.trip_m,
-    )
-
-
-def _between_orders(
-    tables: Tables,
-    travel: TravelTimes,
-    pairs: CandidatePairs,
-    first: Ints,
-    second: Ints,
-    bundling: BundleRules,
-) -> EdgeLegs:
-    """Measure all eight legs between the stops of two orders, for the courier of both."""
-    orders, courier = tables.orders, pairs.courier[first]
-    a, b = pairs.order[first], pairs.order[second]
-    pickup_a, dropoff_a = orders.pickup[a], orders.dropoff[a]
-    pickup_b, dropoff_b = orders.pickup[b], orders.dropoff[b]
-    kind, speed = tables.couriers.kind[courier], tables.couriers.speed_mps[courier]
-
-    def leg(origin: Points, destination: Points) -> Legs:
-        return travel.legs(origin, destination, kind, speed)
-
-    legs = [
-        leg(pickup_a, pickup_b),
-        leg(pickup_a, dropoff_b),
-        leg(dropoff_a, pickup_b),
-        leg(dropoff_a, dropoff_b),
-        leg(pickup_b, pickup_a),
-        leg(pickup_b, dropoff_a),
-        leg(dropoff_b, pickup_a),
-        leg(dropoff_b, dropoff_a),
-    ]
-    return EdgeLegs(
-        np.stack([one.seconds for one in legs]),
-        np.stack([one.metres for one in legs]),
-        same_place(pickup_a, pickup_b) if bundling.one_visit_per_place else None,
-    )
 
 
 def _on_earth_m(points: Points) -> Floats:

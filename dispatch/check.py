@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from dispatch.check_board import begun_faults, load_faults, promise_faults
 from dispatch.config import BundleRules, CandidateRules
 from dispatch.domain import Courier, Handover, Location, Order, Snapshot, StopKind
 from dispatch.errors import MAX_IDS, PlanCheckError
@@ -34,10 +35,11 @@ def check_plan(
     bundling = bundling or BundleRules()
     return [
         *_accounting(plan, snapshot),
-        *_offers(plan, snapshot, rules),
+        *_offers(plan, snapshot, rules, bundling),
         *_whole(plan, snapshot),
         *_routes(plan, snapshot, rules, bundling),
         *_travel(plan, snapshot, travel, bundling),
+        *promise_faults(plan, snapshot, travel, bundling),
     ]
 
 
@@ -87,7 +89,9 @@ def _accounting(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
         yield f"order {name}: locked by a pending offer, or said to be, but not both"
 
 
-def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[str]:
+def _offers(
+    plan: Plan, snapshot: Snapshot, rules: CandidateRules, bundling: BundleRules
+) -> Iterator[str]:
     orders = {o.id: o for o in snapshot.orders}
     couriers = {c.id: c for c in snapshot.couriers}
     given: dict[str, list[Order]] = defaultdict(list)
@@ -113,6 +117,8 @@ def _offers(plan: Plan, snapshot: Snapshot, rules: CandidateRules) -> Iterator[s
         on_board = len({s.order_id for s in courier.on_board})
         if len(taken) > rules.max_new_orders:
             yield f"courier {name}: {len(taken)} new orders, {rules.max_new_orders} allowed"
+        if bundling.reopened and courier.on_board:
+            continue  # looked at stop by stop
         if on_board + len(taken) > courier.capacity.orders:
             yield f"courier {name}: more orders than its capacity"
         if courier.load_size + sum(o.size for o in taken) > courier.capacity.size:
@@ -160,17 +166,28 @@ def _routes(
         courier = couriers.get(route.courier_id)
         if courier is not None:
             visits = _visits(route, orders, bundling)
-            yield from _sequence_faults(route, courier, offered[route.courier_id])
+            yield from _sequence_faults(
+                route, courier, offered[route.courier_id], snapshot, bundling
+            )
+            if bundling.reopened and courier.on_board:
+                yield from load_faults(route, courier, orders)
             yield from _clock_faults(visits, courier, orders, snapshot)
             if bundling.finish_first:
                 yield from _carrying_faults(visits, courier)
             yield from _shift_faults(route, courier, rules)
 
 
-def _sequence_faults(route: Route, courier: Courier, offered: set[str]) -> Iterator[str]:
+def _sequence_faults(
+    route: Route,
+    courier: Courier,
+    offered: set[str],
+    snapshot: Snapshot,
+    bundling: BundleRules,
+) -> Iterator[str]:
     old = [(s.kind, s.order_id) for s in route.stops if s.accepted]
     if old != [(s.kind, s.order_id) for s in courier.on_board]:
         yield f"courier {courier.id}: stops on board were changed"
+    yield from begun_faults(route, courier, snapshot, bundling)
     new = [(s.kind, s.order_id) for s in route.stops if not s.accepted]
     wanted = Counter((kind, name) for kind in StopKind for name in offered)
     if Counter(new) != wanted:
@@ -232,8 +249,15 @@ def _clock_faults(
     for here, there in pairwise(visits):
         if there[0].arrive_at < here[-1].leave_at - _SLACK:
             yield f"courier {courier.id}: arrives before leaving the stop before"
+    board = {(s.kind, s.order_id): s for s in courier.on_board}
     for visit in visits:
         stop, order = visit[0], orders.get(visit[0].order_id)
+        if stop.accepted and (old := board.get((stop.kind, stop.order_id))) is not None:
+            service = timedelta(seconds=old.place.service_before_s)
+            moment = max(stop.arrive_at + service, old.ready_at or stop.arrive_at)
+            end = moment + timedelta(seconds=old.place.service_after_s)
+            if abs(stop.at - moment) > _SLACK or abs(stop.leave_at - end) > _SLACK:
+                yield f"courier {courier.id}: a stop on board of {stop.order_id} is timed wrongly"
         if stop.accepted or order is None:
             continue
         pickup = stop.kind is StopKind.PICKUP

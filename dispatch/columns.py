@@ -4,7 +4,6 @@ One function makes them, so that what a model was trained on and what it is aske
 same arithmetic on the same quantities. Names and units are those of `models.features`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from zoneinfo import ZoneInfo
 
@@ -55,16 +54,6 @@ class Trip:
 
     def __getitem__(self, rows: Ints) -> "Trip":
         return Trip(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
-
-    @classmethod
-    def joined(cls, parts: Sequence["Trip"]) -> "Trip":
-        """Put trips one after the other."""
-        return cls(
-            **{
-                field.name: np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(cls)
-            }
-        )
 
     def timing(self) -> Timing:
         """Time the trip: the order changes hands once ready and served."""

@@ -62,6 +62,10 @@ class BundleRules:
     `one_visit_per_place`: pickups in a row at one place are one visit, served once. `finish_first`:
     a courier delivers all it carries before the next pickup, but for those of one visit; bundles
     are then chains of jobs, one place each.
+    `open_stops`: how many of the last stops a courier has on board, and has not begun, new ones may
+    come before, offered singly or as bundles; 0: new stops come after all of them. Nobody with an
+    order on board then waits longer for it than `delay_on_board_s`, or past a promise that would
+    have been kept. Not together with the two rules above.
     """
 
     __pydantic_config__ = STRICT
@@ -74,6 +78,13 @@ class BundleRules:
     max_ready_gap_s: Annotated[float, Field(gt=0, le=7200)] = 900.0
     one_visit_per_place: bool = False
     finish_first: bool = False
+    open_stops: Annotated[int, Field(ge=0, le=4)] = 0
+    delay_on_board_s: Annotated[float, Field(ge=0, le=7200)] = 300.0
+
+    @property
+    def reopened(self) -> int:
+        """How many stops on board are open to new ones before them."""
+        return 0 if self.one_visit_per_place or self.finish_first else self.open_stops
 
 
 @dataclass(frozen=True, slots=True)

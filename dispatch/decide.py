@@ -13,8 +13,9 @@ from dispatch.notions import NOTIONS, account_of
 from dispatch.operating import AtKnee, ByBound, ByWeights
 from dispatch.prepare import Prepared, Stopwatch
 from dispatch.result import SolverReport
-from dispatch.routes import Trips, handover_in_s, time_trips
+from dispatch.routes import delays_s, handover_in_s, time_trips
 from dispatch.tables import Floats, Ints
+from dispatch.trips import Trips
 from dispatch.weighing import PER_SECOND, display_weights, internal_weights
 from optimization import AssignmentProblem, Deadline, Solution, Status, solve, verify
 
@@ -121,6 +122,7 @@ class _Tries:
         if ready.bundles is not None:
             return True
         door_in = handover_in_s(ready.pairs, trips, ready.tables.now_s, at_door=True)
+        door_in += delays_s(ready.pairs, trips)[0]
         chosen, chance = solution.columns, ready.costs.probability[solution.columns]
         time_s = expected_time_s(ready.pairs, ready.costs, chosen, chance, door_in)
         self.fastest_s = min(self.fastest_s, time_s)
@@ -224,7 +226,7 @@ def decide(
         probability=probability,
         propensity=np.ones(len(offered)),
         trips=trips,
-        report=_report(ready, problem, choice, tries),
+        report=_report(ready, config, problem, choice, tries),
         bounded=bool(choice.bounds),
         traced=traced,
     )
@@ -265,8 +267,10 @@ def make_problem(ready: Prepared, config: DispatchConfig, single: Ints) -> Assig
     tables, pairs, costs = ready.tables, ready.pairs, ready.costs
     account = account_of(tables, ready.free, config)
     if ready.bundles is None:
-        return formulate(tables, pairs, costs, account, config, single, ready.bonus)
-    return formulate_bundles(tables, pairs, costs, ready.bundles, account, config, ready.bonus)
+        return formulate(tables, ready.free, pairs, costs, account, config, single, ready.bonus)
+    return formulate_bundles(
+        tables, ready.free, pairs, costs, ready.bundles, account, config, ready.bonus
+    )
 
 
 def _trips(ready: Prepared, columns: Ints, config: DispatchConfig) -> list[Trips]:
@@ -293,8 +297,26 @@ def _offers(ready: Prepared, columns: Ints) -> tuple[Ints, Floats]:
     return member[columns], probability[columns]
 
 
+def _kept_closed(ready: Prepared, config: DispatchConfig) -> str:
+    """Say how many stops on board were not tried behind new ones, because there are so many."""
+    if not config.bundles.reopened:
+        return ""
+    board = np.bincount(ready.tables.board.courier, minlength=len(ready.tables.couriers))
+    closed = np.maximum(board - ready.free.begun - ready.free.opened, 0)
+    if not closed.any():
+        return ""
+    return (
+        f"{closed.sum()} stops on board of {np.count_nonzero(closed)} couriers kept before new "
+        f"ones: only the last {config.bundles.reopened} of each are open"
+    )
+
+
 def _report(
-    ready: Prepared, problem: AssignmentProblem, choice: Choice, tries: _Tries
+    ready: Prepared,
+    config: DispatchConfig,
+    problem: AssignmentProblem,
+    choice: Choice,
+    tries: _Tries,
 ) -> SolverReport:
     solution, used = choice.solution, choice.weights
     objective = solution.objective / solution.scale
@@ -307,6 +329,8 @@ def _report(
         if limited
         else ""
     )
+    if kept := _kept_closed(ready, config):
+        note = "; ".join(part for part in (note, kept) if part)
     cut = int(ready.pairs.cut.sum())
     return SolverReport(
         engine=solution.engine,

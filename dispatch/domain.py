@@ -157,6 +157,14 @@ class BoardStop:
     place: Handover
     ready_at: Annotated[Moment | None, Field(description="Pickups only.")] = None
     due_at: Annotated[Moment | None, Field(description="Dropoffs only.")] = None
+    size: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Units of capacity; null: unknown, so load_size counts to the last stop.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,11 @@ def _why_offered(plan: Plan, offer: Offer, order_id: str) -> str:
         + ", ".join(f"{name} {value:g}" for name, value in plan.solver.weights.items())
         + ").",
     ]
+    if offer.delay_on_board_s > 0:
+        lines.append(
+            f"Orders on board of {offer.courier_id} come later to their doors for it, by "
+            f"{offer.delay_on_board_s / 60:.1f} min in all; that is part of the cost."
+        )
     lines += [
         f"  {reason.words}: {'more' if reason.log_odds > 0 else 'less'} likely "
         f"({reason.log_odds:+.2f} in log-odds)"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatch.availability import Availability
 from dispatch.bundling import Bundles
 from dispatch.config import DispatchConfig
 from dispatch.notions import Account, fairness_term, pair_work, trip_work
@@ -27,13 +28,16 @@ BONUS = "courier_bonus"  # the term of favoured couriers; its weight is always 1
 class Costs:
     """What the terms are made of, kept for re-timing and explaining.
 
-    `door_in_s` and `late_s` per pair, shape (k,); `wait_s` and `wait_late_s` per order, shape
-    (n,): what an order counts that is refused, held or left.
+    `door_in_s` and `late_s` per pair, shape (k,), and what the pair delays orders on board by,
+    `delay_s`, and how far past their promises, `delay_late_s`; `wait_s` and `wait_late_s` per
+    order, shape (n,): what an order counts that is refused, held or left.
     """
 
     probability: Floats
     door_in_s: Floats
     late_s: Floats
+    delay_s: Floats
+    delay_late_s: Floats
     wait_s: Floats
     wait_late_s: Floats
 
@@ -43,6 +47,8 @@ class Costs:
             probability=self.probability[pairs],
             door_in_s=self.door_in_s[pairs],
             late_s=self.late_s[pairs],
+            delay_s=self.delay_s[pairs],
+            delay_late_s=self.delay_late_s[pairs],
         )
 
 
@@ -105,6 +111,8 @@ def price(
         probability=probability,
         door_in_s=door_in,
         late_s=lateness(door_in, due_in[pairs.order]),
+        delay_s=pairs.alone.delay_s,
+        delay_late_s=pairs.alone.late_s,
         wait_s=wait,
         wait_late_s=np.where(orders.locked, 0.0, lateness(wait, due_in)),
     )
@@ -128,6 +136,7 @@ def bonus_terms(bonus: Floats | None, courier: Ints, count: Ints, max_orders: In
 
 def formulate(
     tables: Tables,
+    free: Availability,
     pairs: CandidatePairs,
     costs: Costs,
     account: Account,
@@ -146,28 +155,28 @@ def formulate(
     bonus
         What offering an order to each courier is worth besides, shape (m,), if anything.
     """
-    orders, couriers = tables.orders, tables.couriers
-    m = len(couriers)
+    orders, m = tables.orders, len(tables.couriers)
     work = pair_work(account.notion, tables, pairs)
     # before couriers are limited, so that the target of fairness stays where it was
-    most = _most_orders(tables, pairs.courier, config)
+    most = _most_orders(tables, free, pairs.courier, config)
     expected = _expected_work(pairs, work, most)
     max_orders = _capped(most, account)
     max_orders[single] = np.minimum(max_orders[single], 1)
     spread, works = fairness_term(account, work, pairs.courier, max_orders, expected)
-    late = np.rint(1000 * costs.probability * (costs.late_s - costs.wait_late_s[pairs.order]))
+    late_s = costs.late_s + costs.delay_late_s
+    late = np.rint(1000 * costs.probability * (late_s - costs.wait_late_s[pairs.order]))
     return AssignmentProblem.from_pairs(
         pairs.order,
         pairs.courier,
         order_size=orders.size,
         max_orders=max_orders,
-        max_size=couriers.free_size,
+        max_size=free.room_size,
         leave=np.where(orders.locked, 0, NORMAL_ORDER * orders.priority),
         terms=(
             acceptance_term(costs.probability, np.ones(len(pairs), dtype=np.int64), max_orders),
             delivery_time_term(
                 costs.probability,
-                costs.door_in_s,
+                costs.door_in_s + costs.delay_s,
                 costs.wait_s,
                 _queueing_s(pairs, costs.probability, m),
                 max_orders,
@@ -190,6 +199,7 @@ def formulate(
 
 def formulate_bundles(
     tables: Tables,
+    free: Availability,
     pairs: CandidatePairs,
     costs: Costs,
     scored: ScoredBundles,
@@ -201,16 +211,16 @@ def formulate_bundles(
 
     Nothing is estimated: each column's times are those of its stop sequence.
     """
-    orders, couriers = tables.orders, tables.couriers
+    orders = tables.orders
     member = np.concatenate((padded(np.arange(len(pairs))[:, None]), scored.pairs))
     count = (member >= 0).sum(axis=1)
     ptr = np.concatenate(([0], np.cumsum(count)))
     order = pairs.order[member[member >= 0]]
     courier = pairs.courier[member[:, 0]]
     probability = np.concatenate((costs.probability, scored.probability))
-    most = _most_orders(tables, courier, config)
+    most = _most_orders(tables, free, courier, config)
     alone = pair_work(account.notion, tables, pairs)
-    works_of = [trip_work(account.notion, tables, pairs, t) for t in scored.bundles.trips]
+    works_of = [trip_work(account.notion, tables, free, pairs, t) for t in scored.bundles.trips]
     max_orders = _capped(most, account)
     spread, works = fairness_term(
         account,
@@ -219,25 +229,25 @@ def formulate_bundles(
         max_orders,
         _expected_work(pairs, alone, most),
     )
-    late = np.concatenate((costs.late_s, scored.bundles.late_s))
+    late = np.concatenate((costs.late_s + costs.delay_late_s, scored.bundles.late_s))
     waited = np.add.reduceat(costs.wait_late_s[order], ptr[:-1]) if len(pairs) else late
     return AssignmentProblem(
         n_orders=len(orders),
-        n_couriers=len(couriers),
+        n_couriers=len(tables.couriers),
         column_courier=courier.astype(np.int32),
         column_ptr=ptr,
         column_order=order.astype(np.int32),
         order_size=orders.size,
         max_orders=max_orders,
-        max_size=couriers.free_size,
+        max_size=free.room_size,
         leave=np.where(orders.locked, 0, NORMAL_ORDER * orders.priority),
         terms=(
             acceptance_term(probability, count, max_orders),
             delivery_time_term(
                 probability,
-                np.concatenate((costs.door_in_s, scored.bundles.door_in_s)),
+                np.concatenate((costs.door_in_s + costs.delay_s, scored.bundles.door_in_s)),
                 costs.wait_s,
-                np.zeros(len(couriers)),
+                np.zeros(len(tables.couriers)),
                 max_orders,
                 order,
                 ptr,
@@ -258,11 +268,10 @@ def formulate_bundles(
     )
 
 
-def _most_orders(tables: Tables, courier: Ints, config: DispatchConfig) -> Ints:
+def _most_orders(tables: Tables, free: Availability, courier: Ints, config: DispatchConfig) -> Ints:
     """Most new orders per courier, shape (m,); none without a column."""
-    couriers = tables.couriers
-    most = np.minimum(couriers.free_orders, config.candidates.max_new_orders)
-    most[np.bincount(courier, minlength=len(couriers)) == 0] = 0
+    most = np.minimum(free.room_orders, config.candidates.max_new_orders)
+    most[np.bincount(courier, minlength=len(tables.couriers)) == 0] = 0
     return most
 
 
@@ -297,7 +306,7 @@ def expected_time_s(
     """Sum expected seconds to the door over all waiting orders, given when each offer's door is.
 
     `chosen` pairs and the `probability` of their offers have shape (c,); `door_in_s` is per pair,
-    shape (k,); only the chosen ones are read.
+    shape (k,), what orders on board are delayed by included; only the chosen ones are read.
     """
     wait = costs.wait_s[pairs.order[chosen]]
     gained = probability * (door_in_s[chosen] - wait)

@@ -13,8 +13,8 @@ import numpy as np
 from dispatch.availability import Availability
 from dispatch.config import DispatchConfig, FairnessName
 from dispatch.pairs import CandidatePairs
-from dispatch.routes import Trips
 from dispatch.tables import Floats, Ints, Tables
+from dispatch.trips import Trips
 from optimization import NO_LIMIT, AssignmentProblem, Term, Work, convex_spread, work_spread
 
 
@@ -130,15 +130,17 @@ def pair_work(notion: Notion, tables: Tables, pairs: CandidatePairs) -> Ints:
     if notion.name == "orders":
         return np.ones(len(pairs), np.int64)
     if notion.name == "hours":
-        return np.rint(pairs.timing.done_s - pairs.trip.free_s).astype(np.int64)
+        return np.rint(pairs.alone.work_s).astype(np.int64)
     return np.rint(100 * tables.orders.pay[pairs.order]).astype(np.int64)
 
 
-def trip_work(notion: Notion, tables: Tables, pairs: CandidatePairs, trips: Trips) -> Ints:
+def trip_work(
+    notion: Notion, tables: Tables, free: Availability, pairs: CandidatePairs, trips: Trips
+) -> Ints:
     """Count the steps of work that each bundle adds to its courier, (b,)."""
     if notion.name == "hours":
-        worked_s = trips.leave_s[:, -1] - pairs.trip.free_s[trips.pairs[:, 0]]
-        return np.rint(worked_s).astype(np.int64)
+        worked_s = trips.leave_s[:, -1] - free.free_s[trips.courier]
+        return np.rint(np.maximum(worked_s, 0.0)).astype(np.int64)
     return np.asarray(pair_work(notion, tables, pairs)[trips.pairs].sum(axis=1))
 
 

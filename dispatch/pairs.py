@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from dispatch.availability import Availability
 from dispatch.columns import Timing, Trip
 from dispatch.config import CandidateRules
+from dispatch.interleaving import Alone, take_alone
 from dispatch.tables import Floats, Ints, Points, Tables
 from dispatch.travel import EARTH_RADIUS_M, TravelTimes
 
@@ -47,8 +48,8 @@ class CandidatePairs:
     ----------
     order, courier
         Rows into the order and courier tables, shape (k,).
-    trip, timing
-        The courier taking that order alone once free, shape (k,).
+    alone
+        The courier taking that order alone once free, or among stops on board that are open.
     refused
         Couriers ruled out per order and constraint, each counted at the first constraint that
         rules it out, shape (n, number of constraints).
@@ -59,11 +60,20 @@ class CandidatePairs:
 
     order: Ints
     courier: Ints
-    trip: Trip
-    timing: Timing
+    alone: Alone
     refused: Ints
     feasible: Ints
     cut: Ints
+
+    @property
+    def trip(self) -> Trip:
+        """The ways of each pair, shape (k,)."""
+        return self.alone.trip
+
+    @property
+    def timing(self) -> Timing:
+        """The times of each pair, shape (k,)."""
+        return self.alone.timing
 
     def __len__(self) -> int:
         return len(self.order)
@@ -73,8 +83,7 @@ class CandidatePairs:
             self,
             order=self.order[rows],
             courier=self.courier[rows],
-            trip=self.trip[rows],
-            timing=self.timing[rows],
+            alone=self.alone[rows],
         )
 
 
@@ -89,7 +98,7 @@ def _courier_faults(tables: Tables, free: Availability) -> NDArray[np.int8]:
     fault = np.full(len(couriers), -1, dtype=np.int8)
     over = ~np.isnan(couriers.shift_end_s) & (couriers.shift_end_s <= free.free_s)
     fault[over] = _CODE[Constraint.SHIFT_OVER]
-    fault[couriers.free_orders < 1] = _CODE[Constraint.CAPACITY]
+    fault[free.room_orders < 1] = _CODE[Constraint.CAPACITY]
     fault[couriers.pending] = _CODE[Constraint.OFFER_PENDING]
     return fault
 
@@ -122,22 +131,28 @@ def _first_fault(
     tables: Tables,
     free: Availability,
     trip: Trip,
+    sequenced: NDArray[np.bool_],
     rules: CandidateRules,
     order: Ints,
     courier: Ints,
 ) -> NDArray[np.int8]:
-    """First constraint each pair violates (-1: none), shape (k,)."""
+    """First constraint each pair violates (-1: none), shape (k,).
+
+    `trip` comes after all stops on board; `sequenced` pairs of couriers with open stops can be made
+    whether or not it can.
+    """
     orders, couriers = tables.orders, tables.couriers
     timing = trip.timing()
+    closed = (free.opened[courier] == 0) | ~sequenced
     covered_s = timing.picked_up_s if rules.shift_covers == "pickup" else timing.done_s
     ride_m = free.metres[courier] + trip.to_pickup_m + trip.trip_m
     lacking = (orders.skills[order] & ~couriers.skills[courier]).any(axis=1)
     fault = np.full(len(order), -1, dtype=np.int8)
     # written from the last constraint to the first, so that the first one stays
     for constraint, violated in (
-        (Constraint.SHIFT_END, covered_s > couriers.shift_end_s[courier]),
-        (Constraint.RANGE, ride_m > couriers.range_m[courier]),
-        (Constraint.SIZE, orders.size[order] > couriers.free_size[courier]),
+        (Constraint.SHIFT_END, ~sequenced | (closed & (covered_s > couriers.shift_end_s[courier]))),
+        (Constraint.RANGE, closed & (ride_m > couriers.range_m[courier])),
+        (Constraint.SIZE, orders.size[order] > free.room_size[courier]),
         (Constraint.SKILLS, lacking),
         (Constraint.REFUSED, _refused(tables, order, courier)),
     ):
@@ -169,24 +184,34 @@ def find_pairs(
     refused = np.zeros((n, len(CONSTRAINTS)), dtype=np.int64)
     refused[waiting] = np.bincount(courier_fault[courier_fault >= 0], minlength=len(CONSTRAINTS))
     feasible, cut = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    kept: list[tuple[Ints, Ints, Trip]] = []
+
+    def taken(order: Ints, courier: Ints) -> tuple[Trip, Alone]:
+        trip = make_trip(tables, free, travel, order, courier)
+        return trip, take_alone(tables, free, travel, rules, order, courier, trip)
+
+    kept = [np.empty((0, 2), dtype=np.int64)]
+    found = [taken(kept[0][:, 0], kept[0][:, 1])[1]]
 
     pickups = _on_sphere(tables.orders.pickup)
     chord = 2 * np.sin(min(rules.max_pickup_m / (2 * EARTH_RADIUS_M), np.pi / 2))
-    tree = cKDTree(_on_sphere(free.place[eligible])) if len(eligible) else None
-    reach = min(len(eligible), int(_OVERSAMPLE * wanted) + 8)
+    owner, places = _turning_points(tables, free, eligible)
+    tree = cKDTree(_on_sphere(places)) if len(owner) else None
+    reach = min(len(owner), int(_OVERSAMPLE * wanted) + 8)
     todo = waiting
     while tree is not None and len(todo):
         _, near = tree.query(pickups[todo], k=np.arange(1, reach + 1), distance_upper_bound=chord)
         near = np.asarray(near)
-        row, column = np.nonzero(near < len(eligible))
-        order, courier = todo[row], eligible[near[row, column]]
-        trip = make_trip(tables, free, travel, order, courier)
-        fault = _first_fault(tables, free, trip, rules, order, courier)
+        row, column = np.nonzero(near < len(owner))
+        order, courier = todo[row], owner[near[row, column]]
+        out_of_reach = np.bincount(order, minlength=n) < reach
+        if len(owner) > len(eligible):  # some were found at several places
+            _, once = np.unique(order * len(tables.couriers) + courier, return_index=True)
+            order, courier = order[np.sort(once)], courier[np.sort(once)]
+        trip, alone = taken(order, courier)
+        fault = _first_fault(tables, free, trip, alone.sequence >= 0, rules, order, courier)
         count = np.bincount(order, minlength=n)
         good = np.bincount(order[fault < 0], minlength=n)
-        out_of_reach = count < reach
-        ended = out_of_reach | (good >= wanted) | (reach == len(eligible))
+        ended = out_of_reach | (good >= wanted) | (reach == len(owner))
         done = todo[ended[todo]]
         feasible[done] = good[done]
         cut[done] = np.where(out_of_reach, 0, len(eligible) - count)[done]
@@ -196,29 +221,43 @@ def find_pairs(
         faulty = ended[order] & (fault >= 0)
         np.add.at(refused, (order[faulty], fault[faulty]), 1)
         chosen = np.flatnonzero(ended[order] & (fault < 0))
-        chosen = chosen[
-            _within_first(order[chosen], (trip.free_s + trip.to_pickup_s)[chosen], wanted)
-        ]
-        kept.append((order[chosen], courier[chosen], trip[chosen]))
+        chosen = chosen[_within_first(order[chosen], alone.timing.arrive_s[chosen], wanted)]
+        kept.append(np.column_stack((order[chosen], courier[chosen])))
+        found.append(alone[chosen])
         todo = todo[~ended[todo]]
-        reach = min(len(eligible), 4 * reach)
+        reach = min(len(owner), 4 * reach)
 
-    none = np.empty(0, dtype=np.int64)
-    kept = kept or [(none, none, make_trip(tables, free, travel, none, none))]
-    order = np.concatenate([own for own, _, _ in kept])
-    courier = np.concatenate([own for _, own, _ in kept])
-    cut += feasible - np.bincount(order, minlength=n)
-    by_row = np.lexsort((courier, order))
-    trip = Trip.joined([own for _, _, own in kept])[by_row]
+    pairs = np.concatenate(kept)
+    by_order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    pairs = pairs[by_order]
+    cut += feasible - np.bincount(pairs[:, 0], minlength=n)
     return CandidatePairs(
-        order=order[by_row],
-        courier=courier[by_row],
-        trip=trip,
-        timing=trip.timing(),
+        order=pairs[:, 0],
+        courier=pairs[:, 1],
+        alone=Alone.joined(found)[by_order],
         refused=refused,
         feasible=feasible,
         cut=cut,
     )
+
+
+def _turning_points(tables: Tables, free: Availability, eligible: Ints) -> tuple[Ints, Points]:
+    """List where couriers could turn to a pickup: their rows, and the places, shape (p,) each.
+
+    That is where they will be free, where they start, and every open stop.
+    """
+    owner, places = [eligible], [free.place[eligible]]
+    for back in range(int(free.opened[eligible].max(initial=0))):
+        some = eligible[free.opened[eligible] > back]  # the last stop is where they will be free
+        before = free.first_open[some] + back - 1
+        owner.append(some)
+        places.append(free.start[some] if back == 0 else tables.board.place[before])
+    if len(owner) == 1:
+        return eligible, places[0]
+    lat, lon, row = (
+        np.concatenate([getattr(p, axis) for p in places]) for axis in ("lat", "lon", "row")
+    )
+    return np.concatenate(owner), Points(lat, lon, row)
 
 
 def _within_first(group: Ints, key: Floats, count: int) -> Ints:

@@ -127,7 +127,7 @@ def prepare(
     with watch.stage("tables"):
         tables = tabulate(snapshot)
     with watch.stage("pairs"):
-        free = availability(tables, travel)
+        free = availability(tables, travel, config.bundles)
         pairs = find_pairs(tables, free, travel, config.candidates)
     with watch.stage("features"):
         columns = pair_columns(snapshot, tables, free, pairs)

@@ -31,7 +31,7 @@ from dispatch.result import (
     Route,
     Unassigned,
 )
-from dispatch.routes import handover_in_s
+from dispatch.routes import delays_s, handover_in_s
 from dispatch.snapshot import Intake, snapshot_hash
 from dispatch.tables import Floats, Ints
 from dispatch.tradeoff import FrontierReport
@@ -133,6 +133,7 @@ def _offers(
     order_ids, courier_ids = ready.tables.orders.ids, ready.tables.couriers.ids
     cost = _column_cost(decision)
     pickup_in = handover_in_s(pairs, decision.trips, ready.tables.now_s, at_door=False)
+    delay, _ = delays_s(pairs, decision.trips)
     member, chance, ends_s = _all_columns(ready)
     by_first_order = np.argsort(pairs.order[decision.offered[:, 0]], kind="stable")
     taken: dict[int, list[str]] = defaultdict(list)
@@ -168,6 +169,7 @@ def _offers(
             propensity=float(decision.propensity[row]),
             pickup_in_s=float(pickup_in[mine].min()),
             door_in_s=float(door_in[mine].max()),
+            delay_on_board_s=float(delay[mine].sum()),
             cost=float(cost[column]),
             considered=_considered(ready, int(orders[np.argmin(pairs.feasible[orders])])),
             rivals=tuple(rival(r) for r in rivals[column]),
@@ -187,7 +189,8 @@ def _all_columns(ready: Prepared) -> tuple[Ints, Floats, Floats]:
         member.append(ready.bundles.pairs)
         chance.append(ready.bundles.probability)
         for trips in ready.bundles.bundles.trips:
-            ends.append(trips.event_s[:, [0, -1]] - now_s)
+            own = [trips.at(end, trips.event_s) for end in (trips.first, trips.last)]
+            ends.append(np.column_stack(own) - now_s)
     return np.concatenate(member), np.concatenate(chance), np.concatenate(ends)
 
 
@@ -220,29 +223,32 @@ def _routes(ready: Prepared, decision: Decision) -> tuple[Route, ...]:
     routes: list[tuple[int, Route]] = []
     for trips in decision.trips:
         for i, j in enumerate(trips.courier.tolist()):
-            on_board = [
+            on_board, first = couriers[j].on_board, int(first_stop[j])
+            kept = [
                 PlannedStop(
-                    kind=stop.kind,
-                    order_id=stop.order_id,
+                    kind=on_board[s - first].kind,
+                    order_id=on_board[s - first].order_id,
                     arrive_at=_moment(free.stop_arrive_s[s]),
                     at=_moment(free.stop_event_s[s]),
                     leave_at=_moment(free.stop_leave_s[s]),
                     accepted=True,
                 )
-                for s, stop in enumerate(couriers[j].on_board, start=int(first_stop[j]))
+                for s in range(first, int(free.first_open[j]))
             ]
-            new = [
+            order, board = trips.order[i].tolist(), trips.board[i].tolist()
+            rest = [
                 PlannedStop(
                     kind=StopKind.PICKUP if trips.is_pickup[i, k] else StopKind.DROPOFF,
-                    order_id=order_ids[trips.order[i, k]],
+                    order_id=on_board[s - first].order_id if s >= 0 else order_ids[order[k]],
                     arrive_at=_moment(trips.arrive_s[i, k]),
                     at=_moment(trips.event_s[i, k]),
                     leave_at=_moment(trips.leave_s[i, k]),
+                    accepted=s >= 0,
                 )
-                for k in range(trips.order.shape[1])
+                for k, s in enumerate(board)
             ]
-            metres = float(free.metres[j] + trips.metres[i])
-            routes.append((j, Route(couriers[j].id, (*on_board, *new), metres)))
+            metres = float(free.start_m[j] + trips.leg_m[i].sum())
+            routes.append((j, Route(couriers[j].id, (*kept, *rest), metres)))
     return tuple(route for _, route in sorted(routes, key=lambda entry: entry[0]))
 
 
@@ -314,8 +320,9 @@ def _objectives(
     orders = tables.orders
     order, p = ready.pairs.order[chosen], decision.chance
     waiting = max(int((~orders.locked).sum()), 1)
-    late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s)
-    time_s = expected_time_s(ready.pairs, costs, chosen, p, door_in)
+    delay, delay_late = delays_s(ready.pairs, decision.trips)
+    late = lateness(door_in[chosen], orders.due_s[order] - tables.now_s) + delay_late[chosen]
+    time_s = expected_time_s(ready.pairs, costs, chosen, p, door_in + delay)
     late_s = costs.wait_late_s.sum() + (p * (late - costs.wait_late_s[order])).sum()
     spread = decision.problem.term("fairness")
     values = decision.problem.term_values(decision.columns)

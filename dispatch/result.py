@@ -77,6 +77,7 @@ class Offer:
     Of a bundle, `pickup_in_s` is the first pickup and `door_in_s` the last door, `considered` is
     how the couriers fared for the order that fewest could take, and the rivals are couriers who
     could have taken the same orders together.
+    `delay_on_board_s` is by how much orders on board come later to their doors for it, added up.
     `propensity` is the chance with which the policy makes this very offer (1 unless it explores);
     `reasons` are what moved `probability` most, the strongest first; `override` is who replaced it
     by hand, if anybody did.
@@ -97,6 +98,7 @@ class Offer:
     considered: Considered
     rivals: tuple[Rival, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    delay_on_board_s: float = 0.0
     override: str | None = None
 
 
@@ -206,7 +208,8 @@ class Objectives:
         points and frontiers are in these terms.
     delivery_time_min, mean_delivery_time_min
         Expected minutes from now to the door summed over the waiting orders, and their mean; an
-        order refused or unassigned counts the cost of waiting for the next epoch.
+        order refused or unassigned counts the cost of waiting for the next epoch. What orders on
+        board are expected to be delayed by, where new stops come before theirs, is added.
     lateness_min
         Expected minutes past the promise, summed likewise.
     fairness_spread, fairness_unit

@@ -1,59 +1,22 @@
 """Re-timing: the exact best stop sequence of every courier's chosen orders.
 
 Pairs are priced as if each order were taken alone; before a plan leaves, each courier's orders are
-put into the best of all pickup-before-dropoff sequences and timed stop by stop.
+put into the best of all pickup-before-dropoff sequences, open stops on board among them, and timed
+stop by stop.
 """
-
-from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dispatch.availability import Availability
 from dispatch.config import CandidateRules
+from dispatch.interleaving import trip_data
 from dispatch.pairs import CandidatePairs
 from dispatch.tables import Floats, Ints, Points, Tables
 from dispatch.travel import Legs, TravelTimes
-from optimization import best_sequences
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trips:
-    """Couriers with the same number q of new orders, b of them.
-
-    Attributes
-    ----------
-    courier, pairs
-        Courier rows, shape (b,), and the candidate pairs each was given, shape (b, q).
-    order, is_pickup
-        The stops in sequence: order row and kind, shape (b, 2q).
-    arrive_s, event_s, leave_s
-        Epoch seconds of each stop, shape (b, 2q).
-    metres, first_m
-        Distance from where the courier is free to the last stop, and to the first, shape (b,).
-    ride_s
-        Seconds of riding from where the courier is free to the last stop, shape (b,).
-    feasible
-        Whether shift and range allow the whole trip, shape (b,).
-    """
-
-    courier: Ints
-    pairs: Ints
-    order: Ints
-    is_pickup: NDArray[np.bool_]
-    arrive_s: Floats
-    event_s: Floats
-    leave_s: Floats
-    metres: Floats
-    first_m: Floats
-    ride_s: Floats
-    feasible: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.courier)
-
-    def __getitem__(self, rows: Ints) -> "Trips":
-        return Trips(*(getattr(self, field.name)[rows] for field in fields(self)))
+from dispatch.trips import Flags, Trips, same_place, time_sequences
+from optimization import best_sequences, stop_sequences
+from optimization.bundling import EdgeLegs, Lanes, sequence_trips
 
 
 def time_trips(
@@ -64,16 +27,28 @@ def time_trips(
     travel: TravelTimes,
     rules: CandidateRules,
 ) -> list[Trips]:
-    """Time every courier's trip of the `chosen` pairs, grouped by number of orders."""
+    """Time every courier's trip of the `chosen` pairs, grouped by number of orders and stops."""
     by_courier = chosen[np.lexsort((pairs.order[chosen], pairs.courier[chosen]))]
     courier, start, count = np.unique(
         pairs.courier[by_courier], return_index=True, return_counts=True
     )
     groups = []
-    for q in np.unique(count):
-        first = start[count == q]
-        group = by_courier[first[:, None] + np.arange(q)]
-        groups.append(_time_group(tables, free, pairs, courier[count == q], group, travel, rules))
+    for q in np.unique(count).tolist():
+        for c in np.unique(free.opened[courier[count == q]]).tolist():
+            of_group = (count == q) & (free.opened[courier] == c)
+            group = by_courier[start[of_group][:, None] + np.arange(q)]
+            who, order = courier[of_group], pairs.order[group]
+            made: Flags | None = None
+            if c == 0:
+                node = _after_all(tables, free, who, order, travel)
+            elif q == 1:
+                node = stop_sequences(1, c)[pairs.alone.sequence[group[:, 0]]]
+            else:
+                best = _among_open(tables, free, who, order, travel, rules)
+                # a trip that cannot be made is given in any sequence
+                made, node = best >= 0, stop_sequences(q, c)[np.maximum(best, 0)]
+            trips = time_sequences(tables, free, who, order, node, travel, rules, pairs=group)
+            groups.append(trips if made is None else trips.where_feasible(made))
     return groups
 
 
@@ -85,111 +60,86 @@ def handover_in_s(
     for group in trips:
         match = group.order[:, :, None] == pairs.order[group.pairs][:, None, :]
         pair = np.take_along_axis(group.pairs, match.argmax(axis=2), axis=1)
-        wanted = group.is_pickup != at_door
+        wanted = (group.order >= 0) & (group.is_pickup != at_door)
         moment[pair[wanted]] = group.event_s[wanted]
     return moment - now_s
 
 
-def time_sequences(
+def delays_s(pairs: CandidatePairs, trips: list[Trips]) -> tuple[Floats, Floats]:
+    """Share what each trip delays orders on board by, and how far past promises, among its orders.
+
+    Seconds, shape (k,); 0 for pairs that were not chosen.
+    """
+    delay, late = np.zeros(len(pairs)), np.zeros(len(pairs))
+    for group in trips:
+        q = group.pairs.shape[1]
+        delay[group.pairs] = group.delay_s[:, None] / q
+        late[group.pairs] = group.late_s[:, None] / q
+    return delay, late
+
+
+def between_orders(
     tables: Tables,
-    free: Availability,
-    pairs: CandidatePairs,
-    group: Ints,
-    node: Ints,
     travel: TravelTimes,
-    rules: CandidateRules,
+    first: Ints,
+    second: Ints,
+    courier: Ints,
     *,
     one_visit_per_place: bool = False,
-) -> Trips:
-    """Time given stop sequences.
+) -> EdgeLegs:
+    """Measure all eight legs between the stops of two orders, rows of the table, shape (e,)."""
+    orders = tables.orders
+    pickup_a, dropoff_a = orders.pickup[first], orders.dropoff[first]
+    pickup_b, dropoff_b = orders.pickup[second], orders.dropoff[second]
+    kind, speed = tables.couriers.kind[courier], tables.couriers.speed_mps[courier]
 
-    Parameters
-    ----------
-    tables, free, pairs, travel, rules
-        As in `time_trips`.
-    group
-        Candidate pairs of each trip, all of one courier, shape (b, q).
-    node
-        Stops in sequence, shape (b, 2q): 1..q pick up, q+1..2q drop off the pair of that place.
-    one_visit_per_place
-        Whether pickups in a row at one place are one visit: service before and after it once, all
-        orders handed over when the last of them is ready.
-    """
-    orders, couriers = tables.orders, tables.couriers
-    b, q = group.shape
-    courier = pairs.courier[group[:, 0]] if b else np.zeros(0, np.int64)
-    order = np.take_along_axis(pairs.order[group], (node - 1) % q, axis=1)
-    is_pickup = node <= q
-    before = np.where(is_pickup, orders.pickup_before_s[order], orders.dropoff_before_s[order])
-    after = np.where(is_pickup, orders.pickup_after_s[order], orders.dropoff_after_s[order])
-    earliest = np.where(is_pickup, orders.ready_s[order], -np.inf)
-    goes_on = np.zeros((b, 2 * q), np.bool_)  # a pickup of the same visit as the stop before
-    if one_visit_per_place:
-        goes_on = _goes_on(orders.pickup, order, is_pickup)
-        for k in range(2 * q - 2, -1, -1):
-            later = np.where(goes_on[:, k + 1], earliest[:, k + 1], -np.inf)
-            earliest[:, k] = np.maximum(earliest[:, k], later)
-    legs = _along(tables, free, courier, order, is_pickup, travel)
-    arrive, event, leave = (np.empty((b, 2 * q)) for _ in range(3))
-    now = free.free_s[courier]
-    for k in range(2 * q):
-        arrive[:, k] = now + legs.seconds[:, k]
-        event[:, k] = np.maximum(arrive[:, k] + before[:, k], earliest[:, k])
-        if k:  # who is there already neither arrives nor is served again
-            same = goes_on[:, k]
-            arrive[same, k], event[same, k] = arrive[same, k - 1], event[same, k - 1]
-        now = leave[:, k] = event[:, k] + after[:, k]
-    metres = legs.metres.sum(axis=1)
-    if rules.shift_covers == "pickup":
-        covered = np.where(is_pickup, event, -np.inf).max(axis=1)
-    else:
-        covered = leave[:, -1]
-    # a courier without shift end or range (NaN) is never too late or too far
-    late = covered > couriers.shift_end_s[courier]
-    far = free.metres[courier] + metres > couriers.range_m[courier]
-    return Trips(
-        courier=courier,
-        pairs=group,
-        order=order,
-        is_pickup=is_pickup,
-        arrive_s=arrive,
-        event_s=event,
-        leave_s=leave,
-        metres=metres,
-        first_m=legs.metres[:, 0],
-        ride_s=legs.seconds.sum(axis=1),
-        feasible=~(late | far),
+    def leg(origin: Points, destination: Points) -> Legs:
+        return travel.legs(origin, destination, kind, speed)
+
+    legs = [
+        leg(pickup_a, pickup_b),
+        leg(pickup_a, dropoff_b),
+        leg(dropoff_a, pickup_b),
+        leg(dropoff_a, dropoff_b),
+        leg(pickup_b, pickup_a),
+        leg(pickup_b, dropoff_a),
+        leg(dropoff_b, pickup_a),
+        leg(dropoff_b, dropoff_a),
+    ]
+    return EdgeLegs(
+        np.stack([one.seconds for one in legs]),
+        np.stack([one.metres for one in legs]),
+        same_place(pickup_a, pickup_b) if one_visit_per_place else None,
     )
 
 
-def same_place(a: Points, b: Points) -> NDArray[np.bool_]:
-    """Say which points are the same place, shape (n,)."""
-    return np.asarray((a.lat == b.lat) & (a.lon == b.lon))
-
-
-def _goes_on(pickup: Points, order: Ints, is_pickup: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark pickups that go on with the visit of the stop before, shape (b, stops)."""
-    here, before = order[:, 1:], order[:, :-1]
-    together = same_place(pickup[here.ravel()], pickup[before.ravel()]).reshape(here.shape)
-    first = np.zeros((len(order), 1), np.bool_)
-    return np.concatenate((first, together & is_pickup[:, 1:] & is_pickup[:, :-1]), axis=1)
-
-
-def _time_group(
+def _among_open(
     tables: Tables,
     free: Availability,
-    pairs: CandidatePairs,
     courier: Ints,
-    group: Ints,
+    order: Ints,
     travel: TravelTimes,
     rules: CandidateRules,
-) -> Trips:
-    orders = tables.orders
-    b, q = group.shape
-    order = pairs.order[group]
+) -> Ints:
+    """Row of the best sequence among open stops of each trip, shape (b,); -1 if there is none."""
+    b, q = order.shape
+    data = trip_data(tables, free, travel, rules, order.ravel(), np.repeat(courier, q))
+    first, second = np.triu_indices(q, 1)
+    who = np.repeat(courier, len(first))
+    legs = between_orders(tables, travel, order[:, first].ravel(), order[:, second].ravel(), who)
+    edge_lane = np.arange(len(who)).reshape(b, -1)
+    lanes = Lanes(np.arange(b), np.arange(b * q).reshape(b, q), edge_lane, 0)
+    return sequence_trips(data, lanes, legs)[0]
+
+
+def _after_all(
+    tables: Tables, free: Availability, courier: Ints, order: Ints, travel: TravelTimes
+) -> Ints:
+    """Find the best stops, as nodes, of couriers with no stop open, shape (b, 2q)."""
+    orders, (b, q) = tables.orders, order.shape
     legs = _between_stops(tables, free, courier, order, travel)
     due = orders.due_s[order]
-    best = best_sequences(
+    return best_sequences(
         free.free_s[courier],
         legs.seconds.reshape(b, 2 * q + 1, 2 * q + 1),
         orders.ready_s[order],
@@ -198,40 +148,7 @@ def _time_group(
         orders.pickup_after_s[order],
         orders.dropoff_before_s[order],
         orders.dropoff_after_s[order],
-    )
-    return time_sequences(tables, free, pairs, group, best.node, travel, rules)
-
-
-def _along(
-    tables: Tables,
-    free: Availability,
-    courier: Ints,
-    order: Ints,
-    is_pickup: NDArray[np.bool_],
-    travel: TravelTimes,
-) -> Legs:
-    """Travel to every stop from the one before, shape (b, stops)."""
-    start, pickup, dropoff = free.place[courier], tables.orders.pickup, tables.orders.dropoff
-    stops = order.shape[1]
-    lat, lon, row = (
-        np.concatenate(
-            (
-                getattr(start, axis)[:, None],
-                np.where(is_pickup, getattr(pickup, axis)[order], getattr(dropoff, axis)[order]),
-            ),
-            axis=1,
-        )
-        for axis in ("lat", "lon", "row")
-    )
-    who = np.repeat(courier, stops)
-    legs = travel.legs(
-        Points(lat[:, :-1].ravel(), lon[:, :-1].ravel(), row[:, :-1].ravel()),
-        Points(lat[:, 1:].ravel(), lon[:, 1:].ravel(), row[:, 1:].ravel()),
-        tables.couriers.kind[who],
-        tables.couriers.speed_mps[who],
-    )
-    shape = order.shape
-    return Legs(legs.seconds.reshape(shape), legs.metres.reshape(shape))
+    ).node
 
 
 def _between_stops(

@@ -92,6 +92,8 @@ class CourierTable:
     speed_mps: Floats
     heading_deg: Floats
     range_m: Floats
+    most_orders: Ints
+    most_size: Ints
     free_orders: Ints
     free_size: Ints
     load_orders: Ints
@@ -114,15 +116,20 @@ class CourierTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoardTable:
-    """Stops on board of all couriers in courier order, each courier's in sequence; shape (s,)."""
+    """Stops on board of all couriers in courier order, each courier's in sequence; shape (s,).
+
+    `size` is -1 where unknown.
+    """
 
     courier: Ints
     position: Ints
     place: Points
     is_pickup: NDArray[np.bool_]
     ready_s: Floats
+    due_s: Floats
     before_s: Floats
     after_s: Floats
+    size: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,6 +199,8 @@ def _courier_table(
         speed_mps=_floats(c.vehicle.speed_mps for c in couriers),
         heading_deg=_floats(c.heading_deg for c in couriers),
         range_m=_floats(c.vehicle.range_m for c in couriers),
+        most_orders=orders,
+        most_size=size,
         free_orders=np.maximum(orders - load, 0),
         free_size=np.maximum(size - load_size, 0),
         load_orders=load,
@@ -218,8 +227,10 @@ def _board_table(couriers: tuple[Courier, ...], rows: dict[str, int]) -> BoardTa
         place=Points.of((s.place.location for _, _, s in stops), rows),
         is_pickup=np.array([s.kind is StopKind.PICKUP for _, _, s in stops], dtype=np.bool_),
         ready_s=_floats(epoch_s(s.ready_at) for _, _, s in stops),
+        due_s=_floats(epoch_s(s.due_at) for _, _, s in stops),
         before_s=_floats(s.place.service_before_s for _, _, s in stops),
         after_s=_floats(s.place.service_after_s for _, _, s in stops),
+        size=np.array([-1 if s.size is None else s.size for _, _, s in stops], dtype=np.int64),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,13 +38,29 @@ class Sequences:
 
 
 @functools.cache
-def stop_sequences(q: int) -> NDArray[np.int64]:
-    """List every order of q pickups and q dropoffs with each pickup first, (1 | 6 | 90, 2q)."""
+def stop_sequences(q: int, opened: int = 0) -> NDArray[np.int64]:
+    """List every order of q pickups and q dropoffs with each pickup first, (s, opened + 2q).
+
+    There are 1, 6 or 90. Stops 1..opened, if any, are on board already and keep their sequence:
+    each of the others is merged with them in every way there is, up to 18,900 for three orders and
+    four open stops. Pickups and dropoffs are numbered from `opened` + 1 on. Rows are in
+    lexicographic order.
+    """
     nodes = range(1, 2 * q + 1)
-    table = [
-        s for s in permutations(nodes) if all(s.index(i) < s.index(i + q) for i in range(1, q + 1))
-    ]
-    out = np.array(table, dtype=np.int64)
+    own = np.array(
+        [s for s in permutations(nodes) if all(s.index(i) < s.index(i + q) for i in nodes[:q])],
+        dtype=np.int64,
+    )
+    length = opened + 2 * q
+    merged: list[NDArray[np.int64]] = []
+    for place in combinations(range(length), opened):
+        table = np.empty((len(own), length), dtype=np.int64)
+        rest = np.delete(np.arange(length), place)
+        table[:, list(place)] = np.arange(1, opened + 1)
+        table[:, rest] = opened + own
+        merged.append(table)
+    every = np.concatenate(merged)
+    out = every[np.lexsort(every.T[::-1])]
     out.setflags(write=False)
     return out
 

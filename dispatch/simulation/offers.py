@@ -97,7 +97,7 @@ class OfferDesk:
     ) -> tuple[list[TimedStop], tuple[TimedStop, ...]]:
         """Return the stops that stay as they are, and the timed stops after them.
 
-        New stops come last, but for those of the same decision that may still be moved.
+        New stops come last, but among those that may still be moved where the route names these.
         """
         world = self._world
         kept, movable = state.split(world.now_s)

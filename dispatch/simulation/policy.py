@@ -20,8 +20,8 @@ class Proposal:
     `backups` are asked one after the other, with the same orders and stops, as soon as the one
     before refuses or does not answer; those who are offline or hold an offer by then are skipped.
     Of several proposals to one courier, `route` is the sequence of all their stops if all are
-    accepted; what is accepted by then and not begun is put into it. Without one, new stops come
-    last.
+    accepted, with the stops on board where new ones come before some of these; what is accepted by
+    then and not begun is put into it. Without one, new stops come last.
     """
 
     courier_id: str

@@ -90,8 +90,7 @@ def commit(
     deadline_s = next_epoch_s + commitment.margin_s
     taken = set(by_courier)
     for name, offers in by_courier.items():
-        stops = [stop for stop in routes[name].stops if not stop.accepted]
-        free_s = _free_s(couriers[name], routes[name], snapshot)
+        free_s, stops = _from_first_new(couriers[name], routes[name], snapshot)
         start_s = latest_start_s(stops, free_s, before_s)
         if commitment.late and start_s >= deadline_s:
             reason = f"courier {name} would still be in time if told by {moment(start_s):%H:%M:%S}"
@@ -101,7 +100,8 @@ def commit(
             stops, later = _split_first_job(stops)
             reason = f"planned as a later job of courier {name}"
             held += [HeldOrder(order, reason) for order in later]
-        there = {stop.order_id for stop in stops}
+        route = routes[name].stops if any(stop.accepted for stop in stops) else stops
+        there = {stop.order_id for stop in stops if not stop.accepted}
         for offer in offers:
             wanted = there.intersection(offer.order_ids)
             if not wanted:
@@ -111,7 +111,7 @@ def commit(
                 Proposal(
                     courier_id=name,
                     stops=tuple((s.kind, s.order_id) for s in stops if s.order_id in wanted),
-                    route=tuple((s.kind, s.order_id) for s in stops),
+                    route=tuple((s.kind, s.order_id) for s in route),
                     expires_after_s=(offer.expires_at - snapshot.now) / timedelta(seconds=1),
                     probability=offer.probability,
                     backups=tuple(rivals[:backups]),
@@ -136,8 +136,11 @@ def latest_start_s(
     """Return until when the courier can start on new stops without any dropoff being later.
 
     Waits at the pickups before the first dropoff absorb a later start; a visit's wait counts once.
-    `before_s` is the service before each order's pickup.
+    Who has stops on board to make after them does not wait to be told, but rides on. `before_s` is
+    the service before each order's pickup.
     """
+    if any(stop.accepted for stop in stops):
+        return start_s
     visit = None
     for stop in stops:
         if stop.kind is StopKind.DROPOFF:
@@ -150,7 +153,11 @@ def latest_start_s(
     return start_s
 
 
-def _free_s(courier: Courier, route: Route, snapshot: Snapshot) -> float:
-    """When the courier is done with what was accepted before."""
-    old = [stop.leave_at for stop in route.stops if stop.accepted]
-    return max(courier.available_at or snapshot.now, snapshot.now, *old[-1:]).timestamp()
+def _from_first_new(
+    courier: Courier, route: Route, snapshot: Snapshot
+) -> tuple[float, Sequence[PlannedStop]]:
+    """When the courier turns to the first new stop, and the stops from there on."""
+    first = next(k for k, stop in enumerate(route.stops) if not stop.accepted)
+    old = [stop.leave_at for stop in route.stops[:first]]
+    free = max(courier.available_at or snapshot.now, snapshot.now, *old[-1:])
+    return free.timestamp(), route.stops[first:]

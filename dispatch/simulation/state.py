@@ -149,6 +149,7 @@ def board_stops(stops: list[TimedStop], rules: DayRules) -> tuple[BoardStop, ...
                 place=place,
                 ready_at=moment(ready_s) if pickup else None,
                 due_at=None if pickup else stop.order.due_at,
+                size=stop.order.size,
             )
         )
     return tuple(shown)

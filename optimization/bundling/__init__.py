@@ -3,13 +3,15 @@
 from optimization.bundling.generate import BundleCaps, Bundles, bundle_columns
 from optimization.bundling.lanes import Lanes, pair_lanes, triple_lanes
 from optimization.bundling.mates import mates, triangles
-from optimization.bundling.sequencing import EdgeLegs, TripData, sequence_trips
+from optimization.bundling.sequencing import sequence_trips
+from optimization.bundling.trips import EdgeLegs, OpenStops, TripData
 
 __all__ = [
     "BundleCaps",
     "Bundles",
     "EdgeLegs",
     "Lanes",
+    "OpenStops",
     "TripData",
     "bundle_columns",
     "mates",

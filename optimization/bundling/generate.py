@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from optimization.bundles import MAX_ORDERS, stop_sequences
 from optimization.bundling.lanes import Lanes, courier_couples, pair_lanes, triple_lanes
 from optimization.bundling.mates import Floats, Ints, mates, triangles
-from optimization.bundling.sequencing import EdgeLegs, TripData, sequence_trips
+from optimization.bundling.sequencing import sequence_trips
+from optimization.bundling.trips import EdgeLegs, TripData
 from optimization.errors import ProblemError
 
 
@@ -65,7 +66,8 @@ class Bundles:
     pair
         (b, 3) candidate (order, courier) pairs of each column; -1 where it has but two orders.
     sequence
-        (b,) row of `stop_sequences(q)`: all other sequences of the column are dominated.
+        (b,) row of `stop_sequences(q, opened)`, `opened` the courier's open stops: all other
+        sequences of the column are dominated.
     cost_s
         (b,) sum of door times, in the origin of the data, and lateness.
     counts
@@ -89,6 +91,7 @@ class Bundles:
 
 def bundle_columns(
     data: TripData,
+    reach_s: Floats,
     pickup_m: Floats,
     dropoff_m: Floats,
     size: Ints,
@@ -106,6 +109,8 @@ def bundle_columns(
     ----------
     data
         Orders, couriers and candidate pairs.
+    reach_s
+        (k,) when the courier could be at the pickup: what "nearest" means.
     pickup_m, dropoff_m
         (n, d) straight-line coordinates, for choosing mates only.
     size
@@ -123,11 +128,10 @@ def bundle_columns(
     ProblemError
         If arrays disagree in length, the pairs are not sorted, or a number is not finite.
     """
-    _require_sound(data, pickup_m, dropoff_m, size, room_orders, room_size)
+    _require_sound(data, reach_s, pickup_m, dropoff_m, size, room_orders, room_size)
     close, mates_cut = mates(
         pickup_m, dropoff_m, data.ready_s, caps.mates_per_order, caps.max_ready_gap_s
     )
-    reach_s = data.free_s[data.courier] + data.to_pickup_s
 
     def room(orders: int) -> Ints:
         return np.where(room_orders >= orders, room_size, -1)
@@ -169,7 +173,7 @@ def bundle_columns(
         counts[f"{name} tried"] = len(lanes)
         counts[f"{name} infeasible"] = int((sequence < 0).sum())
         counts[f"{name} cut"] = lanes.cut
-        counts["sequences"] += len(lanes) * len(stop_sequences(lanes.pair.shape[1]))
+        counts["sequences"] += _sequences(data, lanes)
     kept = [np.flatnonzero(sequence >= 0) for _, sequence, _ in found]
     return Bundles(
         pair=np.concatenate([_three_wide(f[0], k) for f, k in zip(found, kept, strict=True)]),
@@ -177,6 +181,15 @@ def bundle_columns(
         cost_s=np.concatenate([f[2][k] for f, k in zip(found, kept, strict=True)]),
         counts=counts,
     )
+
+
+def _sequences(data: TripData, lanes: Lanes) -> int:
+    """How many stop sequences the lanes have, all together."""
+    opened = np.zeros(len(lanes), np.int64)
+    if data.opened is not None:
+        opened = data.opened.count[data.courier[lanes.pair[:, 0]]]
+    kinds = zip(*np.unique(opened, return_counts=True), strict=True)
+    return sum(int(n) * len(stop_sequences(lanes.pair.shape[1], int(c))) for c, n in kinds)
 
 
 def _three_wide(lanes: Lanes, kept: NDArray[np.int64]) -> Ints:
@@ -187,6 +200,7 @@ def _three_wide(lanes: Lanes, kept: NDArray[np.int64]) -> Ints:
 
 def _require_sound(
     data: TripData,
+    reach_s: Floats,
     pickup_m: Floats,
     dropoff_m: Floats,
     size: Ints,
@@ -204,6 +218,7 @@ def _require_sound(
         if len(getattr(data, name)) != length
     ]
     for name, rows, length in (
+        ("reach_s", reach_s, k),
         ("pickup_m", pickup_m, n),
         ("dropoff_m", dropoff_m, n),
         ("room_orders", room_orders, m),

@@ -3,96 +3,29 @@
 All sequences with each pickup before its dropoff form a tree of prefixes (2, 18 and 270 nodes for
 one, two and three orders, against 2, 24 and 540 stops in the table); a node is timed once for all
 sequences that share it, and for many lanes at a time, so the arithmetic runs in vector registers.
+Couriers with open stops have trees of their own, in which these are merged with the new ones.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimization.bundles import stop_sequences
+from optimization.bundling.kernels import Laid, Tree, enumerate_arrays, enumerate_compiled
 from optimization.bundling.lanes import Lanes
 from optimization.bundling.mates import Floats, Ints
-from optimization.compiled import compiled, compiler_present
+from optimization.bundling.trips import EdgeLegs, OpenStops, TripData
+from optimization.compiled import compiler_present
 
 CHUNK_LANES = 2048
 """Lanes laid out at once: small enough for the second-level cache."""
 
-_COUPLES = {1: [(0, 1)], 3: [(0, 1), (0, 2), (1, 2)]}  # by lanes of two orders in a lane
-_BLOCK = 128  # lanes timed together, so that a node costs a few wide instructions
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TripData:
-    """What timing a trip needs; seconds count from any one origin, metres matter to ranges only.
-
-    Attributes
-    ----------
-    order, courier
-        (k,) candidate pairs, sorted by order, then courier.
-    to_pickup_s, own_s
-        (k,) from where the courier is free to the pickup, and from there to the dropoff.
-    ready_s, due_s, pickup_before_s, pickup_after_s, dropoff_before_s, dropoff_after_s
-        (n,) per order, as in `best_sequences`.
-    free_s
-        (m,) when each courier can start.
-    pickup_end_s, end_s
-        (m,) when the last pickup must be made and when the last stop must be left; inf for never.
-    range_m
-        (m,) how far each courier can still ride; inf for any distance.
-    to_pickup_m, own_m
-        (k,) metres of the same legs.
-    """
-
-    order: Ints
-    courier: Ints
-    to_pickup_s: Floats
-    own_s: Floats
-    ready_s: Floats
-    due_s: Floats
-    pickup_before_s: Floats
-    pickup_after_s: Floats
-    dropoff_before_s: Floats
-    dropoff_after_s: Floats
-    free_s: Floats
-    pickup_end_s: Floats
-    end_s: Floats
-    range_m: Floats
-    to_pickup_m: Floats
-    own_m: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EdgeLegs:
-    """Travel between the stops of two orders a and b, per lane of two orders, (8, e).
-
-    Rows: pa-pb, pa-db, da-pb, da-db, pb-pa, pb-da, db-pa, db-da, with p a pickup, d a dropoff.
-    `one_visit` (e,) marks orders picked up in one visit where they follow each other: the service
-    before the second pickup and after the first is not needed. None: no such orders.
-    """
-
-    seconds: Floats
-    metres: Floats
-    one_visit: NDArray[np.bool_] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tree:
-    """Prefixes in depth-first order: depth, stop, stop before, and the sequence a leaf completes.
-
-    `leaf` is -1 for a prefix that goes on. Stops are 1..q pickups and q+1..2q dropoffs; 0 is where
-    the courier starts.
-    """
-
-    depth: Ints
-    stop: Ints
-    before: Ints
-    leaf: Ints
+_COUPLES = {0: [], 1: [(0, 1)], 3: [(0, 1), (0, 2), (1, 2)]}  # by lanes of two orders in a lane
 
 
 def sequence_trips(
@@ -100,93 +33,167 @@ def sequence_trips(
 ) -> tuple[Ints, Floats]:
     """Find the sequence with the least sum of door times and lateness that each lane can keep.
 
-    Shift ends and ranges are part of the enumeration: the best sequence that keeps them wins. Ties
-    go to the one that comes first in `stop_sequences`.
+    Shift ends and ranges are part of the enumeration: the best sequence that keeps them wins. Of a
+    courier with open stops, these are interleaved with the new ones, within what they must keep and
+    what fits on board after every stop, and what their doors are delayed and late by counts as
+    much as a new order's time. Ties go to the one that comes first in `stop_sequences`.
 
     Parameters
     ----------
     data
         Orders, couriers and candidate pairs.
     lanes
-        Two or three orders with a courier each, (b,).
+        One to three orders with a courier each, (b,).
     legs
         Travel per lane of two orders: the lanes that `lanes.edge_lane` names.
     finish_first
         Whether a courier delivers all it carries before the next pickup, but for those of one
-        visit.
+        visit; for couriers without open stops.
 
     Returns
     -------
     sequence
-        (b,) row of `stop_sequences(q)`; -1 where no sequence is feasible.
+        (b,) row of `stop_sequences(q, opened)`, `opened` the courier's count of open stops; -1
+        where no sequence is feasible.
     cost_s
-        (b,) sum of door times and lateness; inf where infeasible.
+        (b,) sum of door times and lateness, delays of open stops included; inf where infeasible.
     """
     b, q = lanes.pair.shape
     sequence, cost = np.full(b, -1, np.int64), np.full(b, np.inf)
-    tree = _tree(q, finish_first)
-    enumerate_block = _enumerate_compiled if compiler_present() else _enumerate_arrays
-    ranged = bool(np.isfinite(data.range_m[data.courier[lanes.pair[:, 0]]]).any())
-    for low in range(0, b, CHUNK_LANES):
-        part = slice(low, low + CHUNK_LANES)
-        pair, edge_lane = lanes.pair[part], lanes.edge_lane[part]
-        courier, order = data.courier[pair[:, 0]], data.order[pair].T
-        seconds = _travel(data.to_pickup_s, data.own_s, legs.seconds, pair, edge_lane)
-        before = np.concatenate((data.pickup_before_s[order], data.dropoff_before_s[order]))
-        after = np.concatenate((data.pickup_after_s[order], data.dropoff_after_s[order]))
-        # From handover to handover: what is left of the service here and what comes first there.
-        seconds[:, 1:] += before
-        seconds[1:] += after[:, None]
-        _join_visits(seconds, legs.one_visit, edge_lane, finish_first=finish_first)
-        metres = (
-            _travel(data.to_pickup_m, data.own_m, legs.metres, pair, edge_lane)
-            if ranged
-            else np.zeros((0, 0, 0))
-        )
-        enumerate_block(
-            tree.depth,
-            tree.stop,
-            tree.before,
-            tree.leaf,
-            seconds,
-            metres,
-            data.free_s[courier],
-            data.ready_s[order],
-            data.due_s[order],
-            after,
-            data.pickup_end_s[courier],
-            data.end_s[courier],
-            data.range_m[courier],
-            sequence[part],
-            cost[part],
-        )
+    walk = enumerate_compiled if compiler_present() else enumerate_arrays
+    courier = data.courier[lanes.pair[:, 0]]
+    ranged = bool(np.isfinite(data.range_m[courier]).any())
+    count = np.zeros(b, np.int64) if data.opened is None else data.opened.count[courier]
+    for c in np.unique(count).tolist():
+        tree = _tree(q, c, finish_first and not c)
+        rows = np.flatnonzero(count == c)
+        for low in range(0, len(rows), CHUNK_LANES):
+            part = rows[low : low + CHUNK_LANES]
+            pair, edge_lane = lanes.pair[part], lanes.edge_lane[part]
+            laid = _lay_out(
+                data, pair, edge_lane, legs, c, ranged=ranged, finish_first=finish_first
+            )
+            best, least = np.full(len(part), -1, np.int64), np.full(len(part), np.inf)
+            walk(tree, laid, best, least)
+            sequence[part], cost[part] = best, least
     return sequence, cost
 
 
+def _lay_out(
+    data: TripData,
+    pair: Ints,
+    edge_lane: Ints,
+    legs: EdgeLegs,
+    c: int,
+    *,
+    ranged: bool,
+    finish_first: bool,
+) -> Laid:
+    """Gather what a chunk of lanes with c open stops needs."""
+    courier, order = data.courier[pair[:, 0]], np.ascontiguousarray(data.order[pair].T)
+    opened = data.opened if c else None
+    seconds = _travel(data.to_pickup_s, data.own_s, legs.seconds, pair, edge_lane, c)
+    before = np.concatenate((data.pickup_before_s[order], data.dropoff_before_s[order]))
+    after = np.concatenate((data.pickup_after_s[order], data.dropoff_after_s[order]))
+    if opened is not None:
+        _open_legs(
+            seconds, opened.chain_s, opened.from_s, opened.to_s, opened.row[pair], courier, c
+        )
+        before = np.concatenate((opened.before_s[courier, :c].T, before))
+        after = np.concatenate((opened.after_s[courier, :c].T, after))
+    # From handover to handover: what is left of the service here and what comes first there.
+    seconds[:, 1:] += before
+    seconds[1:] += after[:, None]
+    _join_visits(seconds, legs.one_visit, edge_lane, c, finish_first=finish_first)
+    metres = np.zeros((0, 0, 0))
+    if ranged:
+        metres = _travel(data.to_pickup_m, data.own_m, legs.metres, pair, edge_lane, c)
+        if opened is not None:
+            rows = opened.row[pair]
+            _open_legs(metres, opened.chain_m, opened.from_m, opened.to_m, rows, courier, c)
+    return Laid(
+        seconds,
+        metres,
+        data.free_s[courier],
+        data.ready_s[order],
+        data.due_s[order],
+        after,
+        data.pickup_end_s[courier],
+        data.end_s[courier],
+        data.range_m[courier],
+        *_open_rows(opened, order, courier, c),
+    )
+
+
+def _open_rows(opened: OpenStops | None, order: Ints, courier: Ints, c: int) -> tuple[Floats, ...]:
+    """Lay out the open stops and the load: the last eight parts of `Laid`."""
+    if opened is None:
+        none = np.zeros((0, 0))
+        return none, none, none, none, none, none, np.zeros((0, 0, 0)), none
+    counts = opened.is_door[courier, :c].T
+    due, planned = opened.due_s[courier, :c].T, opened.planned_s[courier, :c].T
+    size = opened.order_size[order]
+    new = np.stack((np.ones_like(size), size))
+    change = np.concatenate(
+        (opened.load_change[:, courier, :c].transpose(0, 2, 1), new, -new), axis=1
+    )
+    rows = (
+        opened.earliest_s[courier, :c].T,
+        opened.latest_s[courier, :c].T,
+        due,
+        counts,
+        counts * planned + np.maximum(planned - due, 0.0),
+        opened.load[:, courier],
+        change,
+        opened.room[:, courier],
+    )
+    return tuple(np.ascontiguousarray(part, dtype=np.float64) for part in rows)
+
+
 def _travel(
-    to_pickup: Floats, own: Floats, legs: Floats, pair: Ints, edge_lane: Ints
+    to_pickup: Floats, own: Floats, legs: Floats, pair: Ints, edge_lane: Ints, c: int
 ) -> NDArray[np.float64]:
-    """Lay out travel between the nodes of every lane, (2q + 1, 2q + 1, b)."""
+    """Lay out travel between start and new stops, (1 + c + 2q, 1 + c + 2q, b)."""
     b, q = pair.shape
-    table = np.zeros((2 * q + 1, 2 * q + 1, b))
+    up, down = 1 + c, 1 + c + q  # the first pickup and the first dropoff
+    table = np.zeros((down + q, down + q, b))
     for i in range(q):
-        table[0, 1 + i] = to_pickup[pair[:, i]]
-        table[1 + i, 1 + q + i] = own[pair[:, i]]
+        table[0, up + i] = to_pickup[pair[:, i]]
+        table[up + i, down + i] = own[pair[:, i]]
     for column, (i, j) in enumerate(_COUPLES[edge_lane.shape[1]]):
         between = legs[:, edge_lane[:, column]]
         for side, (x, y) in enumerate(((i, j), (j, i))):
-            pickups, dropoffs = (1 + x, 1 + y), (1 + q + x, 1 + q + y)
-            table[pickups[0], pickups[1]] = between[4 * side]
-            table[pickups[0], dropoffs[1]] = between[4 * side + 1]
-            table[dropoffs[0], pickups[1]] = between[4 * side + 2]
-            table[dropoffs[0], dropoffs[1]] = between[4 * side + 3]
+            table[up + x, up + y] = between[4 * side]
+            table[up + x, down + y] = between[4 * side + 1]
+            table[down + x, up + y] = between[4 * side + 2]
+            table[down + x, down + y] = between[4 * side + 3]
     return table
+
+
+def _open_legs(
+    table: Floats,
+    chain: Floats,
+    leaving: Floats,
+    coming: Floats,
+    row: Ints,
+    courier: Ints,
+    c: int,
+) -> None:
+    """Lay out travel between open stops, and between these and new ones, into `table`."""
+    q = row.shape[1]
+    for s in range(c):
+        table[s, s + 1] = chain[courier, s]
+        for i in range(q):
+            for kind, new in enumerate((1 + c + i, 1 + c + q + i)):
+                table[1 + s, new] = leaving[kind, s, row[:, i]]
+                table[new, 1 + s] = coming[kind, s, row[:, i]]
 
 
 def _join_visits(
     seconds: NDArray[np.float64],
     one_visit: NDArray[np.bool_] | None,
     edge_lane: Ints,
+    c: int,
     *,
     finish_first: bool,
 ) -> None:
@@ -195,26 +202,27 @@ def _join_visits(
         one_visit = np.zeros(int(edge_lane.max(initial=-1)) + 1, np.bool_)
     for column, (i, j) in enumerate(_COUPLES[edge_lane.shape[1]]):
         together = one_visit[edge_lane[:, column]]
-        for leg in (seconds[1 + i, 1 + j], seconds[1 + j, 1 + i]):
+        for leg in (seconds[1 + c + i, 1 + c + j], seconds[1 + c + j, 1 + c + i]):
             leg[together] = 0.0
             if finish_first:
                 leg[~together] = np.inf
 
 
 @functools.cache
-def _tree(q: int, finish_first: bool = False) -> _Tree:
+def _tree(q: int, opened: int = 0, finish_first: bool = False) -> Tree:
     """Fold the table of sequences into its prefix tree."""
     rows: list[tuple[int, int, int, int]] = []
     previous: tuple[int, ...] = ()
-    for leaf, sequence in enumerate(stop_sequences(q).tolist()):
+    length = opened + 2 * q
+    for leaf, sequence in enumerate(stop_sequences(q, opened).tolist()):
         if finish_first and _picks_up_between_doors(sequence):
             continue
         shared = next((d for d, (x, y) in enumerate(zip(sequence, previous)) if x != y), 0)  # noqa: B905
-        for depth in range(shared, 2 * q):
-            last = leaf if depth == 2 * q - 1 else -1
+        for depth in range(shared, length):
+            last = leaf if depth == length - 1 else -1
             rows.append((depth, sequence[depth], sequence[depth - 1] if depth else 0, last))
         previous = tuple(sequence)
-    return _Tree(*np.array(rows, dtype=np.int64).T.copy())
+    return Tree(*np.array(rows, dtype=np.int64).T.copy())
 
 
 def _picks_up_between_doors(sequence: Sequence[int]) -> bool:
@@ -225,116 +233,3 @@ def _picks_up_between_doors(sequence: Sequence[int]) -> bool:
             return True
         on_board += 1 if stop <= q else -1
     return False
-
-
-@compiled
-def _enumerate_compiled(
-    depth: Ints,
-    stop: Ints,
-    before: Ints,
-    leaf: Ints,
-    seconds: Floats,
-    metres: Floats,
-    free: Floats,
-    ready: Floats,
-    due: Floats,
-    after: Floats,
-    pickup_end: Floats,
-    end: Floats,
-    range_m: Floats,
-    sequence: Ints,
-    cost: Floats,
-) -> None:
-    """Walk the tree once per block of lanes; results go into `sequence` and `cost`."""
-    b, q = free.size, ready.shape[0]
-    ranged = metres.size > 0
-    time, paid, ridden = (
-        np.zeros((2 * q + 1, _BLOCK)),
-        np.zeros((2 * q + 1, _BLOCK)),
-        np.zeros((2 * q + 1, _BLOCK)),
-    )
-    best, where = np.empty(_BLOCK), np.empty(_BLOCK)
-    for low in range(0, b, _BLOCK):
-        w = min(_BLOCK, b - low)
-        for x in range(w):
-            time[0, x], best[x], where[x] = free[low + x], np.inf, -1.0
-        for node in range(depth.size):
-            d, s = depth[node], stop[node]
-            t0, t1, c0, c1 = time[d], time[d + 1], paid[d], paid[d + 1]
-            leg = seconds[before[node], s, low : low + w]
-            if s <= q:
-                at, until = ready[s - 1, low : low + w], pickup_end[low : low + w]
-                for x in range(w):
-                    t = t0[x] + leg[x]
-                    t = t if t > at[x] else at[x]
-                    t1[x] = t
-                    c1[x] = c0[x] if t <= until[x] else np.inf
-            else:
-                promise = due[s - 1 - q, low : low + w]
-                for x in range(w):
-                    t = t0[x] + leg[x]
-                    late = t - promise[x]
-                    late = late if late > 0.0 else 0.0
-                    t1[x] = t
-                    c1[x] = c0[x] + t + late
-            if ranged:
-                way = metres[before[node], s, low : low + w]
-                m0, m1 = ridden[d], ridden[d + 1]
-                for x in range(w):
-                    m1[x] = m0[x] + way[x]
-            if leaf[node] >= 0:
-                wait, until, index = after[s - 1, low : low + w], end[low : low + w], leaf[node]
-                if ranged:
-                    last, most = ridden[d + 1], range_m[low : low + w]
-                    for x in range(w):
-                        c1[x] = c1[x] if last[x] <= most[x] else np.inf
-                for x in range(w):
-                    value = c1[x] if t1[x] + wait[x] <= until[x] else np.inf
-                    better = value < best[x]
-                    best[x] = value if better else best[x]
-                    where[x] = index if better else where[x]
-        for x in range(w):
-            cost[low + x], sequence[low + x] = best[x], int(where[x])
-
-
-def _enumerate_arrays(
-    depth: Ints,
-    stop: Ints,
-    before: Ints,
-    leaf: Ints,
-    seconds: Floats,
-    metres: Floats,
-    free: Floats,
-    ready: Floats,
-    due: Floats,
-    after: Floats,
-    pickup_end: Floats,
-    end: Floats,
-    range_m: Floats,
-    sequence: Ints,
-    cost: Floats,
-) -> None:
-    """Walk the tree once, every node in whole arrays: the same arithmetic without a compiler."""
-    b, q = free.size, ready.shape[0]
-    time, paid, ridden = (np.zeros((2 * q + 1, b)) for _ in range(3))
-    time[0] = free
-    for d, s, came_from, index in zip(
-        depth.tolist(), stop.tolist(), before.tolist(), leaf.tolist(), strict=True
-    ):
-        moment = time[d] + seconds[came_from, s]
-        if s <= q:
-            time[d + 1] = np.maximum(moment, ready[s - 1])
-            paid[d + 1] = np.where(time[d + 1] <= pickup_end, paid[d], np.inf)
-        else:
-            time[d + 1] = moment
-            with np.errstate(invalid="ignore"):  # what never happens is not late for no promise
-                late = np.maximum(moment - due[s - 1 - q], 0.0)
-            paid[d + 1] = paid[d] + moment + late
-        if metres.size:
-            ridden[d + 1] = ridden[d] + metres[came_from, s]
-        if index >= 0:
-            kept = time[d + 1] + after[s - 1] <= end
-            if metres.size:
-                kept &= ridden[d + 1] <= range_m
-            better = kept & (paid[d + 1] < cost)
-            cost[better], sequence[better] = paid[d + 1][better], index

@@ -184,7 +184,7 @@ def test_features_of_a_bundle_are_those_documented(ready: Prepared) -> None:
 
 def test_no_sequence_of_a_bundle_beats_the_one_planned(ready: Prepared) -> None:
     """Every other sequence of some bundles, timed by the same rule, costs no less."""
-    from dispatch.routes import time_sequences
+    from dispatch.trips import time_sequences
 
     assert ready.bundles is not None
     tables = ready.tables
@@ -200,8 +200,16 @@ def test_no_sequence_of_a_bundle_beats_the_one_planned(ready: Prepared) -> None:
         best = np.full(some.size, np.inf)
         for node in stop_sequences(trips.pairs.shape[1]):
             nodes = np.tile(node, (some.size, 1))
+            mine = trips.pairs[some]
             other = time_sequences(
-                tables, ready.free, ready.pairs, trips.pairs[some], nodes, TRAVEL, CONFIG.candidates
+                tables,
+                ready.free,
+                trips.courier[some],
+                ready.pairs.order[mine],
+                nodes,
+                TRAVEL,
+                CONFIG.candidates,
+                pairs=mine,
             )
             door = np.where(other.is_pickup, 0.0, other.event_s - tables.now_s)
             due = np.where(other.is_pickup, np.nan, tables.orders.due_s[other.order])

@@ -70,6 +70,7 @@ class World:
     def columns(self, caps=CAPS):
         return bundle_columns(
             self.data,
+            self.data.free_s[self.data.courier] + self.data.to_pickup_s,
             self.pickup,
             self.dropoff,
             self.size,
@@ -214,7 +215,7 @@ def test_the_prefix_tree_spells_out_the_table():
 def test_who_finishes_first_never_picks_up_between_doors():
     for q, kept in ((1, 1), (2, 6), (3, 66)):
         table = stop_sequences(q).tolist()
-        left = sequencing._tree(q, True).leaf
+        left = sequencing._tree(q, 0, True).leaf
         sequences = [table[leaf] for leaf in left[left >= 0]]
         assert len(sequences) == kept
         for sequence in sequences:

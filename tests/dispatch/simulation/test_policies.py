@@ -251,7 +251,8 @@ def test_a_margin_for_answers_makes_offers_earlier(
 
 
 def test_what_is_held_says_until_when(fork: Snapshot, street: Any) -> None:
-    later = replace(fork, orders=(street.order("a", 8, 40, 5, 5.5),))
+    order = street.order("a", 8, 40, 5, 5.5)
+    later = replace(fork, orders=(order,), couriers=fork.couriers[:1])
     horizon = RollingHorizon(dispatcher(street))
     decision = horizon.decide(later, Every(60).next(fork.now.timestamp()))
     assert not decision.proposals
