@@ -143,11 +143,14 @@ def test_our_claim_is_near_the_truth_in_planted_worlds(
 @pytest.mark.slow
 @pytest.mark.parametrize(("world", "within"), [("A", 0.02), ("B", 0.025), ("C", 0.025)])
 def test_claims_are_unbiased_and_intervals_cover_at_5960_offers(world: str, within: float) -> None:
-    """Binomial(100, 0.9) is below 85 once in 25: a nominal interval passes, a narrow one fails."""
-    figures = [claim_in(world, 5_960, seed, OURS) for seed in range(100)]
+    """Binomial(40, 0.9) is below 33 once in 24: a nominal interval passes, a narrow one fails.
+
+    The benchmark has 100 seeds (docs/honest-uplift.md).
+    """
+    figures = [claim_in(world, 5_960, seed, OURS) for seed in range(40)]
     _, ours, inside = zip(*figures, strict=True)
     assert abs(np.mean(ours)) <= within
-    assert sum(inside) >= 85
+    assert sum(inside) >= 33
 
 
 @pytest.mark.slow
