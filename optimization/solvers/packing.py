@@ -232,7 +232,8 @@ class PackingSolver:
         if search.bound < search.value and search.least_left == search.left:
             # What is cheaper where leaving costs `cap` leaves more: it is no better.
             core = search.in_question(prices)
-            search.settle(core, prices, self.pool, due, most_left=search.left)
+            if core.size <= LARGEST_CORE:
+                search.settle(core, prices, self.pool, due, most_left=search.left)
         return f", a core of {core.size} that holds every better plan", False
 
     def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
