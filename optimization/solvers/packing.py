@@ -97,11 +97,8 @@ class _Search:
 
     @property
     def target(self) -> int:
-        return self.priced(self.chosen)
-
-    def priced(self, packing: Ints) -> int:
-        """Value of a packing where leaving costs `cap`."""
-        return self.columns.value_at(packing, self.cap)
+        """Value of the best packing where leaving costs `cap`."""
+        return self.columns.value_at(self.chosen, self.cap)
 
     def in_question(self, prices: Prices) -> Ints:
         """List the columns of every packing better than the best, and of the best itself."""
