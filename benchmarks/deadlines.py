@@ -1,12 +1,14 @@
 """How far `solve` runs past its deadline, by size, structure and deadline.
 
     python benchmarks/deadlines.py --sizes L XL
+    python benchmarks/deadlines.py --sizes M L --none
 
 Flows, and the same problem with a bound on size (prices and a program). Each deadline is asked for
 several times, once as a process that has compiled nothing (OR-Tools' flow, greedy) and once as a
 service that has (`warm_up`). Deadlines and overruns are read off the CPU clock of the thread, the
 wall clock of a machine with nothing else to do; what runs in worker processes does not count on it,
-so only engines of this process are measured.
+so only engines of this process are measured. `--none` solves problems whose sizes bind, three
+cities a size, without a deadline instead, in wall time, worker processes included.
 """
 
 from __future__ import annotations
@@ -46,11 +48,29 @@ def measure(name: str, problem: AssignmentProblem, runs: int) -> None:
         )
 
 
+def unhurried(size: str) -> None:
+    """Solve three cities whose sizes bind to the end."""
+    for seed in (1, 2, 3):
+        problem = sized(city(np.random.default_rng(seed), *SIZES[size]))
+        began = time.perf_counter()
+        found = solve(problem, WEIGHTS)
+        took = time.perf_counter() - began
+        print(
+            f"{size}, city {seed}: {took:.1f} s, gap {found.gap:.1e}; {found.summary()}", flush=True
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=["L", "XL"], choices=SIZES)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--none", action="store_true", help="no deadline, where sizes bind")
     args = parser.parse_args()
+    if args.none:
+        warm_up()
+        for size in args.sizes:
+            unhurried(size)
+        return
     time.monotonic = time.thread_time
     print("| problem | deadline, ms | overrun, median ms | p99 | answered |")
     print("|---|---:|---:|---:|---|")

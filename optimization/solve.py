@@ -32,8 +32,8 @@ from optimization.weights import Weights
 MANY_PAIRS = 20_000
 """From here on prices are sooner done than CBC, compiling included."""
 
-FLOW_S_PER_PAIR = 2e-6
-"""What OR-Tools' flow, which nothing can interrupt, takes at most; twice the usual."""
+FLOW_S_PER_PAIR = 4e-6
+"""What OR-Tools' flow, which nothing can interrupt, takes at most; four times the usual."""
 
 FLOW_IMPORT_S = 0.2
 """What loading it and what settles its ties takes, once a process."""

@@ -47,5 +47,5 @@ class Deadline:
 NEVER = Deadline(math.inf)
 """No deadline."""
 
-GRACE_S = 0.015
+GRACE_S = 0.01
 """How long after a deadline something better than the least may still take."""

@@ -1,9 +1,9 @@
 """One plan out of many of exactly the same least cost, the same whoever found which.
 
-Every pair of an order and a courier has a number of 40 bits of its own. Of the plans of least
-composed cost the one with the fewest orders left is taken, then the one whose numbers add up to the
-least. Numbers rather than positions decide, so no courier is favoured for where it stands in the
-list; and the order of the candidates does not matter.
+Every pair of an order and a courier has a number of 40 bits, mixed from the two indices; an order
+left counts twice the largest. Of the plans of least composed cost the one whose numbers add up to
+the least is taken. Numbers rather than positions decide, so no courier is favoured for where it
+stands in the list; and the order of the candidates does not matter.
 
 The plans of least cost are those that use only pairs of reduced cost zero and couriers' units at
 their price, under whichever optimal prices. One of them turns into another along cycles of such
@@ -27,7 +27,7 @@ from optimization.stop import GRACE_S, NEVER, Deadline
 
 BITS = 40
 LEAVING = 2 ** (BITS + 1)
-"""Number of leaving an order: above any pair's."""
+"""Number of leaving an order."""
 
 TIED_S_PER_MOVE = 4e-6
 """What the flow over moves that cost nothing takes at most."""

@@ -41,12 +41,14 @@ class FlowSolver(FlowEngine):
         order, courier = problem.column_order[column], problem.column_courier[column]
         cost, leave = scalar.column_cost[column], scalar.leave_cost
         tail, capacity, marginal = _sink_arcs(scalar)
+        supply = np.zeros(sink + 1, np.int64)
+        supply[:n], supply[sink] = 1, -n
         sent = cheapest_flow(
             np.concatenate([order, n + tail, np.arange(n)]),
             np.concatenate([n + courier, np.full(tail.size + n, sink)]),
             np.concatenate([np.ones(column.size, np.int64), capacity, np.ones(n, np.int64)]),
             np.concatenate([cost, marginal, leave]),
-            np.append(np.ones(n, np.int64), [*np.zeros(sink - n, np.int64), -n]),
+            supply,
         )
         used = np.flatnonzero(sent[: column.size])
         on = np.full(n, LEFT, np.int64)

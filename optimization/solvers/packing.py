@@ -97,11 +97,8 @@ class _Search:
 
     @property
     def target(self) -> int:
-        return self.priced(self.chosen)
-
-    def priced(self, packing: Ints) -> int:
-        """Value of a packing where leaving costs `cap`."""
-        return self.columns.value_at(packing, self.cap)
+        """Value of the best packing where leaving costs `cap`."""
+        return self.columns.value_at(self.chosen, self.cap)
 
     def in_question(self, prices: Prices) -> Ints:
         """List the columns of every packing better than the best, and of the best itself."""
@@ -232,7 +229,8 @@ class PackingSolver:
         if search.bound < search.value and search.least_left == search.left:
             # What is cheaper where leaving costs `cap` leaves more: it is no better.
             core = search.in_question(prices)
-            search.settle(core, prices, self.pool, due, most_left=search.left)
+            if core.size <= LARGEST_CORE:
+                search.settle(core, prices, self.pool, due, most_left=search.left)
         return f", a core of {core.size} that holds every better plan", False
 
     def _prove_coverage(self, search: _Search, deadline: Deadline) -> None:
