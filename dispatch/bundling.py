@@ -60,6 +60,10 @@ def find_bundles(
     rows = np.unique(pairs.order)  # orders without candidates are nobody's mates
     orders = tables.orders
     data = trip_data(tables, free, travel, rules, pairs.order, pairs.courier, rows)
+    # from where the courier starts, or by way of stops on board
+    reach_s = data.free_s[pairs.courier] + data.to_pickup_s
+    by_way = free.opened[pairs.courier] > 0
+    reach_s[by_way] = pairs.timing.arrive_s[by_way] - tables.now_s
 
     def legs(first: Ints, second: Ints) -> EdgeLegs:
         return between_orders(
@@ -73,7 +77,7 @@ def find_bundles(
 
     found = bundle_columns(
         data,
-        pairs.timing.arrive_s - tables.now_s,
+        reach_s,
         _on_earth_m(orders.pickup[rows]),
         _on_earth_m(orders.dropoff[rows]),
         orders.size[rows],

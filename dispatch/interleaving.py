@@ -20,6 +20,8 @@ from optimization import stop_sequences
 from optimization.bundling import EdgeLegs, Lanes, OpenStops, TripData, sequence_trips
 
 _ROUNDING_S = 1e-3  # so that the times as planned keep their own promise
+_LEGS = ("free_s", "to_pickup_s", "to_pickup_m", "trip_s", "trip_m", "direct_s")
+Columns = TypeVar("Columns", Trip, Timing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,9 +60,6 @@ class Alone:
             _joined([part.timing for part in parts]),
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in own},
         )
-
-
-Columns = TypeVar("Columns", Trip, Timing)
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:
@@ -118,9 +117,6 @@ def take_alone(
         alone.work_s[some] = np.maximum(trips.leave_s[:, -1] - free.free_s[trips.courier], 0.0)
         alone.sequence[some[~trips.feasible]] = -1
     return replace(alone, trip=replace(trip, **changed), timing=Timing(**moments))
-
-
-_LEGS = ("free_s", "to_pickup_s", "to_pickup_m", "trip_s", "trip_m", "direct_s")
 
 
 def _describe(

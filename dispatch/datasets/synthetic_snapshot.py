@@ -265,11 +265,8 @@ def _handover(points: Points, i: int) -> Handover:
 
 def _stops(load: Demand, j: int, picked_up: bool) -> tuple[BoardStop, ...]:
     """List what is left of courier j's order on board."""
-    name = f"b{j + 1:03d}"
-    pickup = BoardStop(
-        StopKind.PICKUP, name, _handover(load.pickup, j), ready_at=_moment(load.ready_s[j])
-    )
-    dropoff = BoardStop(
-        StopKind.DROPOFF, name, _handover(load.dropoff, j), due_at=_moment(load.due_s[j])
-    )
+    name, size = f"b{j + 1:03d}", int(load.size[j])
+    ready, due = _moment(load.ready_s[j]), _moment(load.due_s[j])
+    pickup = BoardStop(StopKind.PICKUP, name, _handover(load.pickup, j), ready_at=ready, size=size)
+    dropoff = BoardStop(StopKind.DROPOFF, name, _handover(load.dropoff, j), due_at=due, size=size)
     return (dropoff,) if picked_up else (pickup, dropoff)

@@ -8,10 +8,12 @@ import pytest
 
 from optimization import stop_sequences
 from optimization.bundling import (
+    BundleCaps,
     EdgeLegs,
     Lanes,
     OpenStops,
     TripData,
+    bundle_columns,
     sequence_trips,
     sequencing,
 )
@@ -239,6 +241,31 @@ def test_couriers_without_open_stops_are_not_changed_by_those_who_have_some(q, e
     assert np.array_equal(mixed[0][idle], alone[0][idle])
     assert np.array_equal(mixed[1][idle], alone[1][idle])
     assert (mixed[0][idle] >= 0).any()
+
+
+def test_bundles_of_couriers_with_open_stops_cost_what_riding_them_costs(engine):
+    crew = Crew(8, n=5, counts=(0, 2, 1))
+    data = crew.data
+    columns = bundle_columns(
+        data,
+        data.free_s[data.courier] + data.to_pickup_s,
+        crew.pickup,
+        crew.dropoff,
+        crew.size,
+        np.full(3, 3),
+        np.full(3, 100),
+        crew.legs,
+        BundleCaps(mates_per_order=20, couriers_per_pair=50, max_ready_gap_s=1e9, max_orders=2),
+    )
+    tried = [(j, orders) for j in range(3) for orders in combinations(range(5), 2)]
+    least = {(j, orders): crew.least(j, orders) for j, orders in tried}
+    found = {
+        (int(data.courier[pair[0]]), tuple(data.order[pair[:2]].tolist())): cost
+        for pair, cost in zip(columns.pair, columns.cost_s, strict=True)
+    }
+    assert found == pytest.approx({key: cost for key, cost in least.items() if np.isfinite(cost)})
+    assert {j for j, _ in found} == {0, 1, 2}
+    assert columns.counts["sequences"] == 10 * (6 + 90 + 30)
 
 
 def on_a_line(*, latest, room=2):
