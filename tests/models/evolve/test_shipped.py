@@ -1,4 +1,4 @@
-"""What is shipped for AVX-512 is what the search found; the defaults are the hand-written kernel."""
+"""What is shipped for AVX-512 is what the search found; defaults are the hand-written kernel."""
 
 from __future__ import annotations
 
