@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from models.kernels.evolve.archive import Elite
 
-_WIDEST = 4.0  # speed-ups from which on colours do not change
+_WIDEST = 1.5  # speed-ups from which on colours do not change
 
 
 def plot_archive(elites: Iterable[Elite], ax: Axes) -> Axes:
@@ -28,7 +28,14 @@ def plot_archive(elites: Iterable[Elite], ax: Axes) -> Axes:
         ax.scatter(
             size, row, s=1500, marker="s", c=[power], cmap="PuOr", norm=norm, edgecolors="#888888"
         )
-        ax.annotate(f"{elite.fitness:.2f}", (size, row), ha="center", va="center", fontsize=9)
+        ax.annotate(
+            f"{elite.fitness:.2f}",
+            (size, row),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="white" if abs(power) > 0.8 * _WIDEST else "black",
+        )
     ax.set_yticks(range(len(rows)), [f"{algorithm}, {error}" for algorithm, error in rows])
     ax.set_xticks(range(min(sizes), max(sizes) + 1), [_bytes(k) for k in _span(sizes)])
     ax.set_xlim(min(sizes) - 0.6, max(sizes) + 0.6)

@@ -40,7 +40,7 @@ def tables_of(log: pd.DataFrame, n_pairs: int, seed: int = 0) -> PairColumns:
     )
 
 
-@pytest.mark.parametrize("n_pairs", [0, 1, 511, 8193, 70_000])
+@pytest.mark.parametrize("n_pairs", [0, 1, 13, 70, 511, 8193, 70_000])
 @pytest.mark.parametrize("name", [each for each in available_backends() if each != "mlx"])
 def test_pairs_and_matrix_give_the_same_scores_to_the_last_bit(
     model: AcceptanceModel, world: object, n_pairs: int, name: str

@@ -148,7 +148,7 @@ def chain(n_splits: int) -> Forest:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("n_splits", [1, 31, 32, 255, 700])
-@pytest.mark.parametrize("n_rows", [1, 12, 13, 511, 512, 513, 1300])
+@pytest.mark.parametrize("n_rows", [1, 12, 13, 25, 64, 65, 200, 511, 512, 513, 1300])
 def test_every_missing_rule_in_a_chain_agrees_with_the_reference(
     kernel: str, n_splits: int, n_rows: int
 ) -> None:

@@ -171,6 +171,13 @@ SEEDS: Final[Mapping[tuple[str, bool], Genome]] = {
 """The hand-written kernels, by target and whether it is attention."""
 
 
+SHIPPED: Final = Genome(
+    algorithm="planes+masks", few_up_to=16, few_pairs=True, rows_at_once=2, narrow_rows=64,
+    narrow_up_to=256, compare="bytes", scratch="raw",
+)  # fmt: skip
+"""What was found on AVX-512 and is compiled for it (forest_avx512.c); docs/evolved-kernels.md."""
+
+
 def seed_of(target: str, *, attention: bool = False) -> Genome:
     """Return the hand-written kernel of a target.
 
