@@ -181,12 +181,11 @@ def _workload(
     )
     settings = {"objective": "binary", "num_leaves": leaves, "verbosity": -1, "num_threads": 2}
     booster = lightgbm.train(settings, data, num_boost_round=trees)
-    told_by = {name: column.source for name, column in RAW_COLUMNS.items()} | {"trip_m": "pair"}
+    told_by = {name: str(column.source) for name, column in RAW_COLUMNS.items()}
+    told_by["trip_m"] = "pair"  # its metres depend on the courier's vehicle
     sources = [{told_by[name] for name in spec.inputs} for spec in schema.features]
-    owner = [
-        {"context": "moment"}.get(*by, *by) if len(by) == 1 else "pair"
-        for by in map(tuple, sources)
-    ]
+    owner = [source.pop() if len(source) == 1 else "pair" for source in sources]
+    owner = ["moment" if source == "context" else source for source in owner]
     rng = np.random.default_rng(seed)
     rows = matrix * (1.0 + 1e-9 * rng.standard_normal(matrix.shape))
     return Workload(name, Forest.from_lightgbm(booster.model_to_string()), rows, owner, kinds)

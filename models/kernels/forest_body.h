@@ -45,14 +45,16 @@
 
 enum { ALONE = 0, FEW_AT_ONCE = 16 };
 
+static inline int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
+
 /* Rows that the next block takes of those left; ALONE where they are done one by one. */
 static inline int64_t block_of(const Forest *f, int64_t left, int few) {
-    if (f->walk_only || (FEW && few && left <= FEW_ROWS))
+    /* a forest that masks cannot hold is walked, which takes longer a row */
+    const int64_t most = FEW == BY_MASKS && !f->n_mask_groups ? at_most(FEW_ROWS, 10) : FEW_ROWS;
+    if (f->walk_only || (FEW && few && left <= most))
         return ALONE;
     return NARROW && left <= NARROW_ROWS ? NARROW : WIDE;
 }
-
-static inline int64_t at_most(int64_t n, int64_t most) { return n < most ? n : most; }
 
 static void score_rows(const Forest *f, int64_t block, const uint8_t *codes, void *slots, int64_t m,
                        double *out, const double *ahead, int64_t n_ahead) {

@@ -103,18 +103,18 @@ def rewrite(folder: Path, iterations: int, environment: Mapping[str, str] = os.e
     config.prompt.system_message = _MESSAGE
     config.diff_based_evolution = False
     config.evaluator.cascade_evaluation = False
+    # One at a time, or they would disturb each other's clocks.
     config.evaluator.parallel_evaluations = 1
     config.evaluator.max_retries = 0
-    # The axes of our own archive: how long the code is, says nothing about a kernel.
+    config.evaluator.timeout = 600
+    # Not its own axes: how long the code is says nothing about a kernel.
     config.database.feature_dimensions = ["rejected"]
     config.database.num_islands = 1
-    # One at a time, or they would disturb each other's clocks.
-    config.evaluator.timeout = 600
     output, work = folder / "openevolve", folder / "openevolve-input"
     work.mkdir(parents=True, exist_ok=True)
     program, evaluator = work / "free_block.c", work / "evaluator.py"
     program.write_text(f"{BEGINS}\n{free_block()}{ENDS}\n")
-    evaluator.write_text(_EVALUATOR.format(folder=str(folder)))
+    evaluator.write_text(_EVALUATOR.format(folder=str(folder.resolve())))
     openevolve.run_evolution(
         str(program),
         str(evaluator),
