@@ -128,15 +128,29 @@ def test_hard_scores_neither_overflow_nor_lose_what_came_before(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
-@pytest.mark.parametrize("n_keys", [7, 300])
+EVERY_HALF = [
+    pytest.param("bfloat16", *heads, n, marks=pytest.mark.slow) for heads in HEADS for n in LENGTHS
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "heads", "shared", "n_keys"),
+    [
+        ("bfloat16", 40, 8, 7),
+        ("bfloat16", 16, 8, 300),
+        ("float16", 16, 8, 7),
+        ("float16", 32, 8, 300),
+        *EVERY_HALF,
+    ],
+)
 def test_half_precision_is_lost_at_the_input_and_nowhere_else(
-    metal: Callable[[Launch], Array], kind: str, n_keys: int
+    metal: Callable[[Launch], Array], kind: str, heads: int, shared: int, n_keys: int
 ) -> None:
     """Against the reference on the rounded inputs the error is float32's; MLX's own is larger."""
     import mlx.core as mx
 
-    q, k, v = (mx.array(each).astype(getattr(mx, kind)) for each in draw(1, 16, 8, 1, n_keys, 64))
+    drawn = draw(1, heads, shared, 1, n_keys, 64)
+    q, k, v = (mx.array(each).astype(getattr(mx, kind)) for each in drawn)
     found = metal(attention_launch(q, k, v, whole(k), scale=0.125, causal=True, target="metal"))
     rounded = [np.asarray(each.astype(mx.float32)) for each in (q, k, v)]
     expected = attend_slowly(*rounded, whole(k), scale=0.125, causal=True)
