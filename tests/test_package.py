@@ -97,7 +97,7 @@ def test_the_command_and_the_metadata_are_there(wheel: zipfile.ZipFile, metadata
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
     assert set(metadata.get_all("Provides-Extra", [])) == {
-        "dev", "mlx", "notebooks", "peers", "postgres", "roads"
+        "dev", "evolve", "mlx", "notebooks", "peers", "postgres", "roads"
     }  # fmt: skip
     assert any(name.endswith("licenses/LICENSE") for name in wheel.namelist())
 
