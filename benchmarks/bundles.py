@@ -51,6 +51,8 @@ SIZES = {
 }
 WEIGHTS = Weights({"acceptance": 1.0, "service": 1.0, "time": 1 / 7200})
 """An order served and one accepted count alike, an hour to the door or late half as much."""
+CLOSE = {"M": 5e-4, "XL": 1.5e-3}
+"""Gap to stop at; elsewhere 1e-3."""
 
 
 class City:
@@ -218,8 +220,9 @@ def measure(size: str, seed: int, direct_s: float, exact_s: float) -> None:
         f"\n{size} seed {seed}: {n} x {m}, {problem.n_columns} columns in {columns_s:.3f} s "
         f"(problem {build_s:.3f} s); {dict(bundles.counts)}"
     )
+    close = CLOSE.get(size, 1e-3)
     for label, solver in (
-        ("close to 1e-3", PackingSolver(close=1e-3, core_s=0.0)),
+        (f"close to {close:g}", PackingSolver(close=close, core_s=0.0)),
         ("prices", PackingSolver(close=0.0, core_s=0.0)),
         ("and core", PackingSolver(close=0.0, core_s=2.0)),
     ):
