@@ -101,15 +101,12 @@ class _Features:
     def __init__(self, schema: FeatureSchema, prior: HistoryPrior, pairs: PairColumns) -> None:
         self.schema, self._prior = schema, prior
         self.pairs = pairs.with_unknown(schema.raw_names)
-        self.brought = [
-            _Brought(columns, row, places)
-            for columns, row in self.pairs.groups()
-            if (
-                places := [
-                    k for k, s in enumerate(schema.features) if columns.keys() >= {*s.inputs}
-                ]
-            )
-        ]
+        self.brought = []
+        for columns, row in self.pairs.groups():
+            inputs = (spec.inputs for spec in schema.features)
+            places = [place for place, names in enumerate(inputs) if columns.keys() >= {*names}]
+            if places:
+                self.brought.append(_Brought(columns, row, places))
         told = {place for each in self.brought for place in each.places}
         self.own = [place for place in range(len(schema.features)) if place not in told]
 

@@ -34,6 +34,17 @@ def exact(forest: Forest, masks: MaskForest, matrix: Matrix) -> Matrix:
     return masks.score(value[forest.leaf_of(matrix) + first].sum(axis=1))
 
 
+def seeding(right: str, wrong: str) -> tuple[list[bool], Callable[[str], str]]:
+    """Whether each source seen held what is right, and the change that puts what is wrong there."""
+    seeded: list[bool] = []
+
+    def change(source: str) -> str:
+        seeded.append(right in source)
+        return source.replace(right, wrong)
+
+    return seeded, change
+
+
 @pytest.fixture
 def metal(harness: ModuleType, kernels: Path) -> Any:
     return harness.MetalOnCPU(kernels, schedules=(0, 1, 2))
@@ -134,12 +145,7 @@ def test_a_fault_seeded_in_the_calibration_is_caught(
     wrong: str,
 ) -> None:
     """A step between neighbouring scores, one of which is among the rows, is taken exactly."""
-    seeded = []
-
-    def change(source: str) -> str:
-        seeded.append(right in source)
-        return source.replace(right, wrong)
-
+    seeded, change = seeding(right, wrong)
     masks = MaskForest(forest_of(31))
     metal = harness.MetalOnCPU(kernels, schedules=(0,), change=change)
     bound = PairScorer(masks, DeviceRunner(masks, "metal", metal), ROWS_AT_ONCE).bind(
@@ -194,12 +200,7 @@ def test_a_fault_seeded_in_the_forest_is_caught(
     right: str,
     wrong: str,
 ) -> None:
-    seeded = []
-
-    def change(source: str) -> str:
-        seeded.append(right in source)
-        return source.replace(right, wrong)
-
+    seeded, change = seeding(right, wrong)
     forest = forest_of(31)
     masks = MaskForest(forest)
     metal = harness.MetalOnCPU(kernels, schedules=(0, 1, 2), change=change)
