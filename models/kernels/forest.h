@@ -18,6 +18,8 @@
 
 enum { CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32, FIRST_PLANE = 2 };
 enum { MASK_TREES = 32, MASK_SCALES = 64 };
+/* A multiplexer is three slots in a word, each eight times its number. */
+enum { SLOT_BITS = 21, SLOT_MASK = (1 << SLOT_BITS) - 1 };
 enum { COUNT = 0x7FFFFFFF }; /* the part of an entry of `cells` that counts */
 
 typedef struct {
@@ -55,7 +57,7 @@ typedef struct {
     const int32_t *cells; /* number of cuts before the cell; the sign is set where it holds cuts */
     const int32_t *set_first; /* of each set of categories, into set_plane */
     const int32_t *set_plane; /* planes of cuts at which membership changes */
-    const uint32_t *ops;      /* (selector, where 0, where 1) of each multiplexer: 8 times the slot */
+    const uint64_t *ops;      /* (selector, where 0, where 1) of each multiplexer */
     const int32_t *op_first;  /* of each tree, into ops */
     const uint16_t *out;      /* slots of the bits of the leaf number, lowest first, 8 a tree */
     const int32_t *leaf_first;
@@ -83,7 +85,7 @@ typedef struct {
 
 /* Rows of one kind of thing (couriers, orders, the moment), coded once and shared by many pairs. */
 typedef struct {
-    const uint8_t *codes;   /* n_columns bytes a row */
+    const uint8_t *codes;   /* n_columns bytes a row, and unused ones up to a multiple of eight */
     const int64_t *row;     /* of each pair; NULL where all pairs share row 0 */
     const int32_t *columns; /* byte columns of the forest */
     int64_t n_columns;

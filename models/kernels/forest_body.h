@@ -11,7 +11,7 @@
 #include "forest.h"
 #include "forest_params.h"
 
-#if defined(__AVX2__)
+#if defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
@@ -145,16 +145,60 @@ int NAMED(forest_rows)(const Forest *f, const double *x, int64_t n, int64_t n_fe
     return 0;
 }
 
-static inline int64_t row_of(const Entity *entity, int64_t pair) {
-    return entity->row ? entity->row[pair] : 0;
+#if defined(__SSE2__)
+/* Bytes of 8 rows as 8 columns. */
+static inline void turn(const uint8_t *const row[8], uint8_t *const column[8]) {
+    __m128i a[8], b[8];
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm_loadl_epi64((const __m128i *)row[i]);
+    for (int i = 0; i < 4; i++)
+        b[i] = _mm_unpacklo_epi8(a[2 * i], a[2 * i + 1]);
+    for (int h = 0; h < 2; h++) {
+        a[2 * h] = _mm_unpacklo_epi16(b[2 * h], b[2 * h + 1]);
+        a[2 * h + 1] = _mm_unpackhi_epi16(b[2 * h], b[2 * h + 1]);
+    }
+    for (int h = 0; h < 2; h++) {
+        b[2 * h] = _mm_unpacklo_epi32(a[h], a[h + 2]);
+        b[2 * h + 1] = _mm_unpackhi_epi32(a[h], a[h + 2]);
+    }
+    for (int i = 0; i < 4; i++) {
+        _mm_storel_epi64((__m128i *)column[2 * i], b[i]);
+        _mm_storel_epi64((__m128i *)column[2 * i + 1], _mm_unpackhi_epi64(b[i], b[i]));
+    }
 }
+#endif
 
 /* Codes of an entity's rows for m pairs from `start` on. */
 static void spread(const Entity *entity, int64_t start, int64_t m, int64_t block, uint8_t *codes) {
-    for (int64_t i = 0, end; i < m; i = end) {
-        const int64_t row = row_of(entity, start + i);
-        const uint8_t *own = entity->codes + row * entity->n_columns;
-        for (end = i + 1; RUNS && end < m && row_of(entity, start + end) == row;)
+    const int64_t width = (entity->n_columns + 7) / 8 * 8;
+    if (!entity->row) {
+        for (int64_t c = 0; c < entity->n_columns; c++)
+            memset(codes + entity->columns[c] * block, entity->codes[c], (size_t)m);
+        return;
+    }
+    const int64_t *row = entity->row + start;
+    int64_t done = 0;
+#if defined(__SSE2__)
+    uint8_t unused[MOST_ROWS];
+    done = RUNS ? 0 : m / 8 * 8;
+    for (int64_t c = 0; c < width; c += 8) {
+        uint8_t *first[8];
+        for (int k = 0; k < 8; k++)
+            first[k] = c + k < entity->n_columns ? codes + entity->columns[c + k] * block : unused;
+        for (int64_t i = 0; i < done; i += 8) {
+            const uint8_t *own[8];
+            uint8_t *to[8];
+            for (int k = 0; k < 8; k++) {
+                own[k] = entity->codes + row[i + k] * width + c;
+                to[k] = first[k] + i;
+            }
+            turn(own, to);
+        }
+    }
+#endif
+    for (int64_t i = done, end; i < m; i = end) {
+        const uint8_t *own = entity->codes + row[i] * width;
+        for (end = i + 1; RUNS && end < m && row[end] == row[i];)
             end++;
         for (int64_t c = 0; c < entity->n_columns; c++) {
             uint8_t *to = codes + entity->columns[c] * block + i;

@@ -47,6 +47,9 @@ static inline void put_code(const Scale *s, int32_t code, int64_t stride, uint8_
 /* Columns of a row-major matrix (m, n) as floats, `STEP` apart. */
 static void narrow(const double *x, int64_t m, int64_t n, float *out) {
     int64_t r = 0;
+    if (n == 1)
+        for (; r < m; r++)
+            out[r] = (float)x[r];
 #if defined(__AVX2__)
     for (; n >= 8 && r + 8 <= m; r += 8)
         for (int64_t c = 0; c < n; c = c + 8 < n && c + 16 > n ? n - 8 : c + 8) {

@@ -162,12 +162,12 @@ static inline void bytes_of_bits(const Plane *const bit[8], uint8_t *number) {
 #endif
 }
 
-#define AT(i) ((const Plane *)(slot + ROWS / 64 * (size_t)op[i]))
+#define AT(i) ((const Plane *)(slot + ROWS / 64 * (op[0] >> SLOT_BITS * (i) & SLOT_MASK)))
 /* Run the multiplexers of a tree: op i reads three slots and writes result[i]. */
-static inline void run_ops(const uint8_t *slot, const uint32_t *op, int32_t n, Plane *result) {
+static inline void run_ops(const uint8_t *slot, const uint64_t *op, int32_t n, Plane *result) {
     /* free block: begins */
     UNROLLED(UNROLL)
-    for (int32_t i = 0; i < n; i++, op += 3)
+    for (int32_t i = 0; i < n; i++, op++)
         for (int h = 0; h < PARTS; h++)
             result[i].part[h] = multiplex(AT(0)->part[h], AT(1)->part[h], AT(2)->part[h]);
     /* free block: ends */
@@ -176,8 +176,7 @@ static inline void run_ops(const uint8_t *slot, const uint32_t *op, int32_t n, P
 
 static void run_tree(const Forest *f, int64_t tree, Plane *slot, uint8_t *number) {
     const int32_t first = f->op_first[tree], n = f->op_first[tree + 1] - first;
-    run_ops((const uint8_t *)slot, f->ops + 3 * (int64_t)first, n,
-            slot + FIRST_PLANE + f->n_cut_planes + f->n_sets);
+    run_ops((const uint8_t *)slot, f->ops + first, n, slot + FIRST_PLANE + f->n_cut_planes + f->n_sets);
     const uint16_t *out = f->out + PLANES_PER_TREE * tree;
     const Plane *bit[PLANES_PER_TREE];
     for (int b = 0; b < PLANES_PER_TREE; b++)

@@ -20,8 +20,11 @@ IntArray = NDArray[np.int64]
 BLOCK: Final = 512
 """Threads are given whole blocks of the widest kind."""
 
-_SLOT_UNIT: Final = np.uint32(8)
+_SLOT_UNIT: Final = np.uint64(8)
 """Slots are counted in bytes of the narrowest block."""
+
+_SLOT_BITS: Final = np.uint64(21)
+"""A multiplexer is one word of three slots, read at once."""
 
 ROWS_PER_THREAD: Final = 16_384
 """Fewer are done before a second thread has started."""
@@ -191,16 +194,16 @@ class NativePairs:
             raise ValueError("a byte column of the forest is given twice or never")
         self._native, self._scales = native, scales
         self._rows = min((len(e.row) for e in entities if e.row is not None), default=None)
-        self._held = tuple(entities)
+        self._held = tuple((each, in_eights(each.codes)) for each in entities)
         self._entities = (CEntity * len(entities))(
             *(
                 CEntity(
-                    _at(each.codes),
+                    _at(codes),
                     None if each.row is None else _at(each.row),
                     _at(each.columns),
                     len(each.columns),
                 )
-                for each in entities
+                for each, codes in self._held
             )
         )
 
@@ -245,6 +248,21 @@ def _in_parts(part: Callable[[int, int], int], n: int, threads: int) -> list[int
         return list(pool.map(lambda start: part(start, min(start + step, n)), starts))
 
 
+def _in_words(ops: NDArray[np.uint16]) -> NDArray[np.uint64]:
+    """Multiplexers (n, 3) as words of three slots."""
+    places = ops.astype(np.uint64) * _SLOT_UNIT << _SLOT_BITS * np.arange(3, dtype=np.uint64)
+    found: NDArray[np.uint64] = np.bitwise_or.reduce(places, axis=1)
+    return found
+
+
+def in_eights(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rows of a multiple of eight bytes, as the kernels take them; at least of one row."""
+    n_rows, n_columns = codes.shape
+    wide = np.zeros((max(n_rows, 1), -(-n_columns // 8) * 8), dtype=np.uint8)
+    wide[:n_rows, :n_columns] = codes
+    return wide
+
+
 def _at(array: NDArray[Any]) -> int:
     if array.flags.writeable and array.size:
         # A third of the time of `ctypes.data`, which counts where one row is scored.
@@ -262,7 +280,7 @@ def lay_out(program: Program) -> tuple[dict[str, NDArray[Any]], dict[str, int | 
         "cells": scales.cells,
         "set_first": scales.set_first,
         "set_plane": scales.set_plane,
-        "ops": multiplexers.ops * _SLOT_UNIT if multiplexers else empty,
+        "ops": _in_words(multiplexers.ops) if multiplexers else empty,
         "op_first": multiplexers.op_first if multiplexers else empty,
         "out": multiplexers.out if multiplexers else empty,
         "leaf_first": program.leaf_first,

@@ -126,8 +126,8 @@ class _Features:
     def _columns(self, needed: set[str], here: slice) -> Mapping[str, FloatArray]:
         found = {name: self.pairs.pair[name][here] for name in needed & self.pairs.pair.keys()}
         for columns, row in self.pairs.groups():
-            at = slice(0, 1) if row is None else row[here]
-            found |= {name: columns[name][at] for name in needed & columns.keys()}
+            at = np.zeros(1, np.int64) if row is None else row[here]
+            found |= {name: columns[name].take(at) for name in needed & columns.keys()}
         size = here.stop - here.start
         return {name: np.broadcast_to(values, (size,)) for name, values in found.items()}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.forest import Forest
 from models.kernels.library import CEntity, CForest, CPairs
 from models.kernels.masks import MaskForest
-from models.kernels.native import lay_out
+from models.kernels.native import in_eights, lay_out
 from models.kernels.numbering import number_in_order, number_leaves
 from models.kernels.program import Program
 from models.kernels.scales import CUTS_PER_COLUMN
@@ -90,7 +90,7 @@ def lay_out_pairs(
         matrix[:, own] = table[at][:, own]
         codes, columns = scales.codes(table, own)
         if len(columns):
-            arrays |= {f"{name}_codes": codes, f"{name}_columns": columns}
+            arrays |= {f"{name}_codes": in_eights(codes), f"{name}_columns": columns}
             arrays |= {} if name == "moment" else {f"{name}_row": at.astype(np.int64)}
     left = [f for f, by in enumerate(owner) if by == "pair"]
     arrays["scales"] = scales.of(left)

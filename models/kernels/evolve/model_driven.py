@@ -27,8 +27,8 @@ BEGINS, ENDS = "/* EVOLVE-BLOCK-START */", "/* EVOLVE-BLOCK-END */"
 
 _MESSAGE: Final = (
     "You make the body of a C function faster: void run_ops(const uint8_t *slot, "
-    "const uint32_t *op, int32_t n, Plane *result). Plane is a struct of Word part[PARTS]; "
-    "multiplex(select, zero, one) chooses bit by bit; AT(i) is the plane that op[i] names; "
+    "const uint64_t *op, int32_t n, Plane *result). Plane is a struct of Word part[PARTS]; "
+    "multiplex(select, zero, one) chooses bit by bit; AT(i) is the plane of slot i of *op; "
     "UNROLLED(k) unrolls the next loop. Vector extensions and x86 intrinsics are there. Not "
     "allowed: static, extern, goto, asm, the preprocessor. Answer with the whole body between the "
     "marks."

@@ -56,7 +56,7 @@ def test_text_that_is_no_c_does_not_compile(judge: Judge) -> None:
 
 BODY = """
     %s
-    for (int32_t i = 0; i < n; i++, op += 3) {
+    for (int32_t i = 0; i < n; i++, op++) {
         const Plane *a = AT(0), *b = AT(1), *c = AT(2);
         for (int h = 0; h < PARTS; h++)
             result[i].part[h] = multiplex(a->part[h], b->part[h], c->part[h]);
