@@ -18,8 +18,8 @@
 
 enum { CUTS_PER_COLUMN = 255, PLANES_PER_TREE = 8, MIN_TABLE = 32, FIRST_PLANE = 2 };
 enum { MASK_TREES = 32, MASK_SCALES = 64 };
-/* A multiplexer is three slots in a word, each eight times its number. */
-enum { SLOT_BITS = 21, SLOT_MASK = (1 << SLOT_BITS) - 1 };
+/* A multiplexer is three slots in a word, each counted in bytes of the narrowest block. */
+enum { SLOT_BITS = 21, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOT_UNIT = 8 };
 enum { COUNT = 0x7FFFFFFF }; /* the part of an entry of `cells` that counts */
 
 typedef struct {
@@ -71,6 +71,7 @@ typedef struct {
     const MaskStep *mask_steps;
     const int32_t *mask_first;  /* of each 32 trees, into mask_steps */
     const double *mask_leaf;    /* 32 a tree, from left to right */
+    const uint8_t *told;        /* of each scale: 1 where no multiplexer looks at it; or NULL */
     double leaf_scale;          /* a power of two; sums of leaves times it fit 31 bits */
     int64_t n_scales;
     int64_t n_columns;
@@ -106,6 +107,9 @@ typedef struct {
     int forest_pairs_##isa(const Forest *, const Pairs *, int64_t start, int64_t n, double *out);  \
     int forest_codes_##isa(const Forest *, const int32_t *scales, int64_t n_scales,                \
                            const double *x, int64_t n, int64_t n_columns, uint8_t *codes);
+
+int forest_told(const Forest *, const uint8_t *codes, const int32_t *columns, int64_t n_columns,
+                uint64_t *ops, int32_t *op_first, uint16_t *out, uint8_t *told);
 
 DECLARE(portable)
 DECLARE(avx2)

@@ -128,6 +128,10 @@ static void split_planes(const Forest *f, const uint8_t *codes, Plane *slot) {
     Plane *plane = slot + FIRST_PLANE;
     for (int64_t i = 0; i < f->n_scales; i++) {
         const Scale *s = f->scales + i;
+        if (f->told && f->told[i]) {
+            plane += s->n_cuts;
+            continue;
+        }
         for (int32_t c = 0, left = s->n_cuts; left > 0; c++, left -= CUTS_PER_COLUMN) {
             const int32_t steps = left < CUTS_PER_COLUMN ? left : CUTS_PER_COLUMN;
             column_planes(codes + (s->first_column + c) * ROWS, steps, plane);

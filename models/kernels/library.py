@@ -28,7 +28,7 @@ class CForest(ctypes.Structure):
         *((name, Pointer) for name in (
             "scales", "cuts", "cells", "set_first", "set_plane", "ops", "op_first", "out",
             "leaf_first", "leaf_count", "leaf", "root", "n_steps", "nodes", "answers", "leaf_words",
-            "mask_steps", "mask_first", "mask_leaf",
+            "mask_steps", "mask_first", "mask_leaf", "told",
         )),
         ("leaf_scale", ctypes.c_double),
         *((name, _Long) for name in (
@@ -93,5 +93,8 @@ def _load(path: Path) -> ctypes.CDLL | None:
     found.forest_pairs.argtypes = [_Long, forest, ctypes.POINTER(CPairs), _Long, _Long, Pointer]
     found.forest_codes.argtypes = [
         _Long, forest, Pointer, _Long, Pointer, _Long, _Long, Pointer,
+    ]  # fmt: skip
+    found.forest_told.argtypes = [
+        forest, Pointer, Pointer, _Long, Pointer, Pointer, Pointer, Pointer,
     ]  # fmt: skip
     return found

@@ -29,6 +29,9 @@ _SLOT_BITS: Final = np.uint64(21)
 ROWS_PER_THREAD: Final = 16_384
 """Fewer are done before a second thread has started."""
 
+TOLD_FROM: Final = 4096
+"""So many pairs win back the time of working into the forest what they all share."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedEntity:
@@ -154,9 +157,25 @@ class NativeForest:
         )
         return codes
 
-    def run_pairs(self, pairs: Any, start: int, n: int, out: int) -> int:
+    def told(self, shared: Sequence[CodedEntity]) -> ToldForest:
+        """Work what all pairs share, checked by `NativePairs`, into the forest."""
+        columns = np.concatenate([np.empty(0, np.int32), *(each.columns for each in shared)])
+        codes = np.concatenate([np.empty(0, np.uint8), *(each.codes[0] for each in shared)])
+        held = {name: np.empty_like(self._held[name]) for name in ("ops", "op_first", "out")}
+        held["told"] = np.empty(len(self.program.scales.table), dtype=np.uint8)
+        told = CForest.from_buffer_copy(self._forest)
+        if self._library.forest_told(
+            self._reference, _at(codes), _at(columns), len(columns), *map(_at, held.values())
+        ):
+            raise MemoryError("no memory for the slots of the forest")
+        for name, array in held.items():
+            setattr(told, name, _at(array))
+        return ToldForest(told, held)
+
+    def run_pairs(self, told: ToldForest | None, pairs: Any, start: int, n: int, out: int) -> int:
         """Call the kernel on pairs laid out and checked by `NativePairs`."""
-        return int(self._library.forest_pairs(self._number, self._reference, pairs, start, n, out))
+        forest = self._reference if told is None else ctypes.byref(told.forest)
+        return int(self._library.forest_pairs(self._number, forest, pairs, start, n, out))
 
     def pairs(self, entities: Sequence[CodedEntity], scales: NDArray[np.int32]) -> NativePairs:
         """Pairs whose codes are in the entities, but for the scales that differ pair by pair.
@@ -174,6 +193,14 @@ class NativeForest:
         if len(scales) and not 0 <= scales.min() <= scales.max() < len(self.program.scales.table):
             raise ValueError("a scale is not one of the forest's")
         return scales
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToldForest:
+    """A forest into which is worked what all pairs share, and the arrays it points to."""
+
+    forest: CForest
+    held: dict[str, NDArray[Any]]
 
 
 class NativePairs:
@@ -194,6 +221,9 @@ class NativePairs:
             raise ValueError("a byte column of the forest is given twice or never")
         self._native, self._scales = native, scales
         self._rows = min((len(e.row) for e in entities if e.row is not None), default=None)
+        shared = [each for each in entities if each.row is None]
+        worth_it = shared and self._rows is not None and self._rows >= TOLD_FROM
+        self._told = native.told(shared) if worth_it else None
         self._held = tuple((each, in_eights(each.codes)) for each in entities)
         self._entities = (CEntity * len(entities))(
             *(
@@ -233,7 +263,7 @@ class NativePairs:
             _at(pointers),
             len(self._scales),
         )
-        if self._native.run_pairs(ctypes.byref(pairs), start, n, _at(out)):
+        if self._native.run_pairs(self._told, ctypes.byref(pairs), start, n, _at(out)):
             raise MemoryError("no memory for the planes of the forest")
 
 

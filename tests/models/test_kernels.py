@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from models.forest import CATEGORICAL, Forest
 from models.kernels import CodedEntity, NativeForest, Program, jit, variants
+from models.kernels.native import TOLD_FROM
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Score = Callable[[FloatArray], FloatArray]
 
 KERNELS = (*variants(), "numba")
@@ -225,6 +227,40 @@ def test_pairs_that_do_not_fit_never_reach_the_kernel(
     spoil(parts)
     with pytest.raises(ValueError, match=r"(do|does|rows do) not fit|given twice or never"):
         call()
+
+
+@pytest.mark.parametrize("kernel", variants())
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_what_all_pairs_share_is_worked_into_the_forest_without_moving_a_bit(
+    kernel: str, settings: dict[str, object]
+) -> None:
+    """Three features are the moment's, three of a table's rows, one of the pairs themselves."""
+    world = World(seed=13)
+    forest = Forest.from_lightgbm(world.grow(**settings).model_to_string())
+    native = NativeForest(Program(forest), kernel)
+    scales = native.program.scales.table
+    n = TOLD_FROM + 5
+    row = world.rng.integers(0, 50, n)
+
+    def coded(features: list[int], values: FloatArray, row: IntArray | None) -> CodedEntity:
+        own = np.flatnonzero(np.isin(scales["feature"], features)).astype(np.int32)
+        columns = [
+            np.arange(
+                each["first_column"], each["first_column"] + each["n_columns"], dtype=np.int32
+            )
+            for each in scales[own]
+        ]
+        codes = native.code(own, values[:, scales["feature"][own]])
+        return CodedEntity(codes, np.concatenate([np.empty(0, np.int32), *columns]), row)
+
+    of_pairs = np.flatnonzero(scales["feature"] == 3).astype(np.int32)
+    for moment in world.adversarial(forest, 6)[:, None]:
+        table, matrix = world.adversarial(forest, 50), world.adversarial(forest, n)
+        matrix[:, [0, 2, 6]], matrix[:, [1, 4, 5]] = moment[:, [0, 2, 6]], table[row][:, [1, 4, 5]]
+        entities = [coded([0, 2, 6], moment, None), coded([1, 4, 5], table, row)]
+        out = np.empty(n)
+        native.pairs(entities, of_pairs).score(0, [matrix[:, 3].copy() for _ in of_pairs], out)
+        np.testing.assert_array_equal(out, native.score(matrix))
 
 
 @pytest.mark.slow
