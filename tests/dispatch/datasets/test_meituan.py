@@ -104,6 +104,8 @@ def test_changing_the_future_changes_no_earlier_row(folder: Path) -> None:
     later = rows.index[600:]
     rows.loc[later, "is_courier_grabbed"] = 1 - rows.loc[later, "is_courier_grabbed"]
     rows.loc[later, ["grab_time", "arrive_time"]] = 0
+    for names in (["order_id"], ["courier_id"], ["sender_lng", "sender_lat", "poi_id"]):
+        rows.loc[later, names] = rows.loc[later[::-1], names].to_numpy()
     rows.to_csv(file, index=False)
     after = read_meituan_offers(folder).head(500)
     names = [name for name in RAW_COLUMNS if name in before]
