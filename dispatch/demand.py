@@ -1,8 +1,8 @@
 """How scarce couriers are around a pickup: waiting orders per courier online.
 
 Around is the square of a fixed grid that the pickup lies in, with its eight neighbours: three
-kilometres either way, some ten minutes by bicycle. The grid is that of the earth and not of a
-snapshot, and the counts are whole orders and couriers, so whoever keeps a log can repeat them.
+kilometres across. The grid is that of the earth and not of a snapshot, and the counts are whole
+orders and couriers, so whoever keeps a log can repeat them.
 """
 
 from typing import Final
