@@ -60,7 +60,7 @@ def planted(n: int, base_rate: float, seed: int, courier_sd: float = 0.5) -> Pla
         "weekday": np.floor(at_s / 86_400.0) % 7.0,
         "precipitation_mm_h": rng.gamma(0.3, 1.0, n),
         "temperature_c": rng.normal(15.0, 6.0, n),
-        "demand_ratio": rng.gamma(4.0, 0.25, n),
+        "local_demand": rng.gamma(4.0, 0.25, n),
         "shift_left_s": rng.uniform(0.0, 14_400.0, n),
         "since_offer_s": rng.gamma(1.0, 600.0, n),
     }

@@ -134,7 +134,7 @@ def bundle_raw_columns(
     `to_pickup` leads to the first new stop and `trip` from there to the last, by stops on board
     that come between; `detour` is both less the way straight to the last; `wait` adds up over the
     pickups; `slack` is the least of any order; pay, value and size add up; `attempt` is the
-    largest. The rest belongs to the courier or the moment.
+    largest, `local_demand` the mean. The rest belongs to the courier or the moment.
 
     Parameters
     ----------
@@ -185,6 +185,7 @@ def bundle_raw_columns(
             "value": columns.order["value"][together].sum(axis=1),
             "order_size": columns.order["order_size"][together].sum(axis=1),
             "attempt": columns.order["attempt"][together].max(axis=1),
+            "local_demand": columns.order["local_demand"][together].mean(axis=1),
             "merchant_offers": columns.order["merchant_offers"][together].sum(axis=1),
             "merchant_accepted": columns.order["merchant_accepted"][together].sum(axis=1),
         }

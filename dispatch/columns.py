@@ -84,7 +84,7 @@ class OfferContext:
     weekday: Floats
     precipitation_mm_h: Floats
     temperature_c: Floats
-    demand_ratio: Floats
+    local_demand: Floats
 
 
 def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
@@ -138,7 +138,7 @@ def raw_columns(trip: Trip, context: OfferContext) -> dict[str, Floats]:
         "weekday": context.weekday,
         "precipitation_mm_h": context.precipitation_mm_h,
         "temperature_c": context.temperature_c,
-        "demand_ratio": context.demand_ratio,
+        "local_demand": context.local_demand,
         "vehicle": context.vehicle,
         "courier_offers": context.courier_offers,
         "courier_accepted": context.courier_accepted,

@@ -13,6 +13,7 @@ from dispatch.columns import (
     local_clock,
     trip_columns,
 )
+from dispatch.demand import local_demand
 from dispatch.domain import Snapshot
 from dispatch.pairs import CandidatePairs
 from dispatch.tables import Floats, Tables
@@ -45,13 +46,13 @@ def pair_columns(
             "attempt": as_floats(orders.attempt),
             "merchant_offers": orders.merchant_offers,
             "merchant_accepted": orders.merchant_accepted,
+            "local_demand": local_demand(orders.pickup, free.place),
         },
         context={
             "hour": hour,
             "weekday": weekday,
             "precipitation_mm_h": moment(snapshot.weather.precipitation_mm_h),
             "temperature_c": moment(snapshot.weather.temperature_c),
-            "demand_ratio": moment(len(orders) / max(len(couriers), 1)),
         },
         pair={
             **trip_columns(pairs.trip, pairs.timing, orders.due_s[pairs.order]),

@@ -84,7 +84,14 @@ _TABLE: Final = (
     RawColumn(
         "temperature_c", "°C", "context", "air temperature", low=-273.15, high=100.0, optional=True
     ),
-    RawColumn("demand_ratio", "1", "context", "waiting orders per online courier"),
+    RawColumn(
+        "local_demand",
+        "1",
+        "order",
+        "waiting orders per courier online around the pickup",
+        optional=True,
+        may_lack=True,
+    ),
     RawColumn(
         "shift_left_s", "s", "courier", "time until the shift ends", low=-LARGEST, optional=True
     ),

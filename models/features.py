@@ -99,7 +99,7 @@ _CATALOGUE: Final = (
     _raw("weekday"),
     _raw("precipitation_mm_h"),
     _raw("temperature_c"),
-    _raw("demand_ratio"),
+    _raw("local_demand"),
     _raw("shift_left_s"),
     _raw("since_offer_s"),
     _raw("vehicle"),

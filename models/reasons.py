@@ -142,8 +142,8 @@ _REASONS: Final[Mapping[str, tuple[tuple[str, ...], Words]]] = {
     "rain": (("precipitation_mm_h",), lambda v, _: f"{v['precipitation_mm_h']:.1f} mm/h of rain"),
     "temperature": (("temperature_c",), lambda v, _: f"{v['temperature_c']:.0f} °C"),
     "demand": (
-        ("demand_ratio",),
-        lambda v, _: f"{v['demand_ratio']:.1f} waiting orders per courier online",
+        ("local_demand",),
+        lambda v, _: f"{v['local_demand']:.1f} waiting orders per courier around the pickup",
     ),
     "shift_left": (("shift_left_s",), _minutes("shift_left_s", "left in the shift")),
     "since_offer": (("since_offer_s",), _minutes("since_offer_s", "since the last offer")),

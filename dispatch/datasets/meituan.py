@@ -13,6 +13,7 @@ import pandas as pd
 
 from dispatch.columns import OfferContext, Trip, local_clock, raw_columns
 from dispatch.datasets.offers import check_offers
+from dispatch.demand import neighbours, ratio, squares
 from dispatch.domain import VehicleKind
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.tables import KIND_CODE, Floats, Ints, Points
@@ -23,6 +24,7 @@ TIMEZONE = "Asia/Shanghai"
 MICRO = 1e-6
 ANSWER_S = 120.0
 HISTORY_S = 7 * 86_400.0
+LATELY_S = 600.0
 _COLUMNS = (
     "order_id",
     "waybill_id",
@@ -52,7 +54,9 @@ def read_meituan_offers(folder: str | Path) -> pd.DataFrame:
     position where that is known for refused offers too. Offers without a position are left out, as
     are those whose `dispatch_time` is missing. The format has no pay, value, size, weather or
     shift: pay, value, size, load size and the time until free are 0 in every row, the others
-    empty, so no model can learn from them. Couriers ride e-bikes.
+    empty, so no model can learn from them. Couriers ride e-bikes. Who waits and who is online is
+    not told: orders offered and couriers asked within ten minutes stand for them, where they were
+    last.
 
     Raises
     ------
@@ -72,8 +76,6 @@ def read_meituan_offers(folder: str | Path) -> pd.DataFrame:
         attempt=rows.groupby("order_id").cumcount() + 1.0,
         since_offer_s=rows.groupby("courier_id")["dispatch_time"].diff().astype(np.float64),
         load_orders=_on_board(rows),
-        waiting=_waiting(rows),
-        couriers=_couriers_seen(rows),
     )
     couriers = pd.factorize(rows["courier_id"])[0].astype(np.int64)
     merchants = pd.factorize(rows["poi_id"])[0].astype(np.int64)
@@ -157,24 +159,35 @@ def _before(group: Ints, at_s: Floats, groups: Ints, times_s: Floats) -> Floats:
     return np.asarray(count - np.searchsorted(axis, group * span), dtype=np.float64)
 
 
-def _waiting(rows: pd.DataFrame) -> Floats:
-    """Orders offered in the ten minutes before, in the row's district."""
-    return _recent(rows, "order_id")
+def _local_demand(rows: pd.DataFrame, pickup: Points, courier: Points) -> Floats:
+    """Orders offered per courier asked around each pickup, in ten minutes up to its offer."""
+    own = squares(pickup)
+    around, anywhere = neighbours(own), np.zeros((len(rows), 1), dtype=np.int64)
+    orders = _lately(rows, "order_id", own, around)
+    couriers = _lately(rows, "courier_id", squares(courier), around)
+    all_orders = _lately(rows, "order_id", anywhere[:, 0], anywhere)
+    all_couriers = _lately(rows, "courier_id", anywhere[:, 0], anywhere)
+    return ratio(orders, couriers, all_orders / all_couriers)
 
 
-def _couriers_seen(rows: pd.DataFrame) -> Floats:
-    """Couriers asked in the ten minutes before, in the row's district."""
-    return _recent(rows, "courier_id")
+def _lately(rows: pd.DataFrame, name: str, square: Ints, around: Ints) -> Floats:
+    """Count who of `name` was in an offer of the last ten minutes, the row's own included.
 
-
-def _recent(rows: pd.DataFrame, name: str) -> Floats:
-    """Count offers of the last ten minutes that were the first of their `name` within them."""
+    Each counts in the `square` (n,) of the last such offer, for rows with that square `around`
+    (n, 9) them.
+    """
     at_s = rows["dispatch_time"].to_numpy(np.float64)
-    district = pd.factorize(rows["da_id"])[0].astype(np.int64)
-    last = rows.groupby(["da_id", name])["dispatch_time"].diff().fillna(np.inf).to_numpy()
-    fresh = last > 600.0
-    now = _before(district, at_s, district[fresh], at_s[fresh])
-    return now - _before(district, at_s - 600.0, district[fresh], at_s[fresh])
+    following_s = rows.groupby(name)["dispatch_time"].shift(-1).fillna(np.inf).to_numpy()
+    until_s = np.minimum(following_s, at_s + LATELY_S)
+    known, group = np.unique(square, return_inverse=True)
+    place = np.searchsorted(known, around)
+    somebody = known[np.minimum(place, len(known) - 1)] == around
+    total = np.zeros(len(rows))
+    for column, seen in zip(place.T, somebody.T, strict=True):
+        # stamps are whole seconds, so half a second later is after all offers of this one
+        at, now_s = np.where(seen, column, 0), at_s + 0.5
+        total += seen * (_before(at, now_s, group, at_s) - _before(at, now_s, group, until_s))
+    return total
 
 
 def _log(rows: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +245,7 @@ def _log(rows: pd.DataFrame) -> pd.DataFrame:
             weekday=weekday,
             precipitation_mm_h=unknown,
             temperature_c=unknown,
-            demand_ratio=rows["waiting"].to_numpy() / np.maximum(rows["couriers"].to_numpy(), 1.0),
+            local_demand=_local_demand(rows, pickup, courier),
         ),
     )
     log = pd.DataFrame(columns)

@@ -18,6 +18,7 @@ from dispatch.datasets.synthetic import (
     World,
     day_start_s,
 )
+from dispatch.demand import local_demand
 from dispatch.errors import InvalidInputError, Problem
 from dispatch.tables import KINDS, Floats, Ints, Points
 from dispatch.travel import GreatCircleTravel, Legs
@@ -78,7 +79,7 @@ class _Day:
         self._travel = GreatCircleTravel()
 
     def offers(self) -> Iterator[Row]:
-        """Make the day's offers; one minute's offers share its clock, weather and demand."""
+        """Make the day's offers; one minute's offers share its clock, weather and who waits."""
         placed_s = self._demand.placed_s
         waiting: list[int] = []
         placed = 0
@@ -96,13 +97,17 @@ class _Day:
                 "weekday": float(weekday),
                 "precipitation_mm_h": float(self._weather.precipitation_mm_h[int(hour)]),
                 "temperature_c": float(self._weather.temperature_c[int(hour)]),
-                "demand_ratio": len(waiting) / max(int(online.sum()), 1),
             }
+            scarce = local_demand(
+                self._demand.pickup[np.array(waiting, dtype=np.int64)],
+                _points(self._couriers.lat[online], self._couriers.lon[online]),
+            )
             still = []
-            for i in waiting:
+            for i, demand in zip(waiting, scarce.tolist(), strict=True):
                 rows, arrive_s = self._nearest(i, clock["now_s"], np.flatnonzero(online))
                 if len(rows):
-                    offer, j = self._make(i, clock, rows, arrive_s)
+                    moment = {**clock, "local_demand": demand}
+                    offer, j = self._make(i, moment, rows, arrive_s)
                     online[j] = False  # one live offer per courier
                     yield offer
                 if not len(rows) or not offer["accepted"]:

@@ -215,7 +215,7 @@ class DrawnWorld:
             asked, propensity = self._choose(rng, waiting, eight)
             couriers = take(eight, CHOICES * np.arange(len(number)) + asked)
             # the law reads no history, so there need not be one yet
-            truth = self._world.law.probability(self._raw(waiting, couriers), couriers.effect)
+            truth = self._world.law.probability(measure(waiting, couriers), couriers.effect)
             accepted = rng.uniform(size=len(number)) < truth
             rounds.append((waiting, eight, (number, asked, propensity, truth, accepted)))
             again = np.flatnonzero(~accepted)
@@ -272,8 +272,4 @@ class DrawnWorld:
 
     def _measure(self, orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
         """Measure pairs with their couriers' history, shape (n,) each."""
-        return self._raw(orders, couriers) | self._history.columns(couriers.who, orders.now_s)
-
-    def _raw(self, orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
-        """Measure pairs with what is known without a past."""
-        return measure(orders, couriers, self._world.n_orders / self._world.n_couriers)
+        return measure(orders, couriers) | self._history.columns(couriers.who, orders.now_s)

@@ -90,7 +90,7 @@ class DrawnSets:
         asked, stop_moment, stops_m = self._ask(rng, count, n_offers, courier_sd, radius_m)
         orders = WorldOrders.draw(rng, now_s[moment], radius_m)
         couriers = take(asked, moment)
-        raw = measure(orders, couriers, demand_ratio=0.6)
+        raw = measure(orders, couriers)
         alone = _logit(law.alone.probability(raw, np.zeros(n_offers)))
         from_m = couriers.place_m
         self.log_odds = (

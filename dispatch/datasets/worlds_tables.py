@@ -125,7 +125,7 @@ class History:
         }
 
 
-def measure(orders: WorldOrders, couriers: WorldCouriers, demand_ratio: float) -> dict[str, Floats]:
+def measure(orders: WorldOrders, couriers: WorldCouriers) -> dict[str, Floats]:
     """Measure pairs, shape (n,), in raw columns with what is known without a past."""
     travel, kind, n = GreatCircleTravel(), couriers.kind, len(couriers.who)
     own_speed, unknown = np.full(n, np.nan), np.full(n, np.nan)
@@ -167,6 +167,6 @@ def measure(orders: WorldOrders, couriers: WorldCouriers, demand_ratio: float) -
             weekday=weekday,
             precipitation_mm_h=orders.rain,
             temperature_c=orders.warmth,
-            demand_ratio=np.full(n, demand_ratio),
+            local_demand=unknown,
         ),
     )

@@ -176,6 +176,8 @@ def test_features_of_a_bundle_are_those_documented(ready: Prepared) -> None:
             assert found["slack_s"][at] == pytest.approx(slack) or np.isinf(slack)
             assert found["pay"][at] == pytest.approx(tables.orders.pay[orders].sum())
             assert found["attempt"][at] == tables.orders.attempt[orders].max()
+            demand = ready.columns.order["local_demand"][orders].mean()
+            assert found["local_demand"][at] == pytest.approx(demand)
             assert found["hour"][at] == ready.columns.context["hour"][0]
             load = tables.couriers.load_orders[trips.courier[b]]
             assert found["load_orders"][at] == load

@@ -16,6 +16,7 @@ from dispatch.datasets import (
     offers_log,
     synthetic_snapshot,
 )
+from dispatch.demand import local_demand
 from dispatch.domain import MerchantPast, Snapshot
 from dispatch.entities import pair_columns
 from dispatch.pairs import find_pairs
@@ -135,7 +136,8 @@ def test_tables_expand_to_the_columns_of_an_offers_log() -> None:
             last_offer_s=couriers.last_offer_s[j], courier_offers=couriers.past_offers[j] * 1.0,
             courier_accepted=couriers.past_acceptances[j] * 1.0, hour=hour[0] * all_pairs,
             weekday=weekday[0] * all_pairs, precipitation_mm_h=rain * all_pairs,
-            temperature_c=warmth * all_pairs, demand_ratio=len(orders) / len(couriers) * all_pairs,
+            temperature_c=warmth * all_pairs,
+            local_demand=local_demand(orders.pickup, free.place)[i],
         ),
     )  # fmt: skip
     expected["heading_off_deg"] = heading_off_deg(

@@ -59,7 +59,7 @@ def make_world(n_rows: int, seed: int) -> World:
         "weekday": at_s // 86_400.0 % 7.0,
         "precipitation_mm_h": np.where(rng.random(n_rows) < 0.1, np.nan, rng.gamma(0.3, 1, n_rows)),
         "temperature_c": rng.normal(15.0, 6.0, n_rows),
-        "demand_ratio": rng.gamma(4.0, 0.25, n_rows),
+        "local_demand": rng.gamma(4.0, 0.25, n_rows),
         "shift_left_s": rng.uniform(0.0, 14_400.0, n_rows),
         "since_offer_s": np.where(rng.random(n_rows) < 0.1, np.nan, rng.gamma(1, 600, n_rows)),
     }

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from dispatch.datasets import read_meituan_offers
+from dispatch.demand import CITY_COURIERS, neighbours, squares
 from dispatch.errors import InvalidInputError
+from dispatch.tables import Points
 from models import leakage_problems, read_log
 from models.columns import RAW_COLUMNS
 
@@ -102,6 +104,8 @@ def test_changing_the_future_changes_no_earlier_row(folder: Path) -> None:
     later = rows.index[600:]
     rows.loc[later, "is_courier_grabbed"] = 1 - rows.loc[later, "is_courier_grabbed"]
     rows.loc[later, ["grab_time", "arrive_time"]] = 0
+    for names in (["order_id"], ["courier_id"], ["sender_lng", "sender_lat", "poi_id"]):
+        rows.loc[later, names] = rows.loc[later[::-1], names].to_numpy()
     rows.to_csv(file, index=False)
     after = read_meituan_offers(folder).head(500)
     names = [name for name in RAW_COLUMNS if name in before]
@@ -124,3 +128,32 @@ def test_a_folder_without_the_files_or_columns_is_refused(folder: Path, tmp_path
     pd.read_csv(file).drop(columns=["poi_id", "grab_time"]).to_csv(file, index=False)
     with pytest.raises(InvalidInputError, match="2 problems"):
         read_meituan_offers(folder)
+
+
+def test_demand_is_what_was_offered_around_the_pickup_in_ten_minutes(folder: Path) -> None:
+    """Against one row at a time: each order and courier counts where it was last offered."""
+    log = read_meituan_offers(folder)
+    riders = (
+        pd.read_csv(next(folder.glob("dispatch_rider*")))
+        .drop(columns="dt")
+        .drop_duplicates(["dispatch_time", "courier_id"])
+    )
+    rows = pd.read_csv(next(folder.glob("all_waybill*"))).merge(
+        riders, on=["dispatch_time", "courier_id"]
+    )
+    rows = rows.sort_values("dispatch_time", kind="stable").set_index("waybill_id")
+    where = {
+        name: squares(Points(rows[f"{side}_lat"] / 1e6, rows[f"{side}_lng"] / 1e6, rows["dt"]))
+        for name, side in (("order_id", "sender"), ("courier_id", "rider"))
+    }
+    rows = rows.assign(**{f"{name}_square": squared for name, squared in where.items()})
+    for k in (0, 1, 300, 700, N - 1):
+        own = rows.loc[int(log["offer_id"].iloc[k])]
+        ago = own["dispatch_time"] - rows["dispatch_time"]
+        lately = rows[(ago >= 0) & (ago < 600)]
+        last = {name: lately.groupby(name).last() for name in where}
+        near = neighbours(np.array([own["order_id_square"]], dtype=np.int64))[0]
+        orders, couriers = (last[name][f"{name}_square"].isin(near).sum() for name in where)
+        city = CITY_COURIERS * len(last["order_id"]) / len(last["courier_id"])
+        expected = (orders + city) / (couriers + CITY_COURIERS)
+        assert log["local_demand"].iloc[k] == pytest.approx(expected)

@@ -14,7 +14,9 @@ from dispatch.datasets.synthetic import TIMEZONE, World
 from dispatch.errors import InvalidInputError
 from models.columns import RAW_COLUMNS, VEHICLES
 
-MEASURED = [name for name, column in RAW_COLUMNS.items() if not column.may_lack]
+MEASURED = [
+    name for name, column in RAW_COLUMNS.items() if not column.may_lack or name == "local_demand"
+]
 
 Past = tuple[pd.DataFrame, pd.DataFrame]
 CITY = SyntheticCity(seed=11)
@@ -156,3 +158,12 @@ def test_a_city_in_which_nobody_is_ever_asked_is_given_up() -> None:
     sparse = SyntheticCity(seed=1, n_couriers=1, orders_per_day=1, radius_m=20_000)
     with pytest.raises(InvalidInputError, match="no offer in 30 days"):
         offers_log(sparse, 5_000)
+
+
+def test_offers_of_one_minute_know_how_scarce_couriers_are_around_each(past: Past) -> None:
+    """What is of the moment alone is the same for all of them; demand is not."""
+    log, _ = past
+    minutes = log.groupby("offered_at")
+    assert (minutes["temperature_c"].nunique() == 1).all()
+    several = minutes["local_demand"].nunique()[minutes.size() > 3]
+    assert (several > 1).mean() > 0.5
