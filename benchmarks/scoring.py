@@ -342,7 +342,7 @@ def fused(columns: dict[str, Matrix], booster: lightgbm.Booster, text: str, n_pa
     ours()
     grown = peak_mib() - before
     naive = merge_and_predict(pairs, booster)
-    ratio, own_s = alternate(naive, ours, 1 if n_pairs >= 1_000_000 else 3)
+    ratio, own_s = alternate(naive, ours, 5)
     print(
         f"\n{n_pairs} pairs of {N_COURIERS} couriers and {N_ORDERS} orders, tables to "
         f"probabilities: {own_s:.3f} CPU-s, {ratio:.1f} times a merge and predict; "
