@@ -220,10 +220,10 @@ def dominance_of(
     np.maximum.at(high, first, most)
     paid = min(problem.n_orders, marginal.size)
     ranked = np.sort(marginal)
-    span = int(np.maximum(ranked[ranked.size - paid :], 0).astype(object).sum()) - int(
-        np.minimum(ranked[:paid], 0).astype(object).sum()
+    span = _exact_sum(np.maximum(ranked[ranked.size - paid :], 0)) - _exact_sum(
+        np.minimum(ranked[:paid], 0)
     )
-    span += int(high.astype(object).sum()) - int(low.astype(object).sum())
+    span += _exact_sum(high) - _exact_sum(low)
     return span // step + 1
 
 
@@ -257,6 +257,11 @@ def _ends(
     most = np.minimum(np.minimum(largest * problem.max_orders, NO_LIMIT), work.limit)
     first, steepest = price.slope[price.ptr[:-1]], price.steepest(most)
     return first[courier] * work.column, steepest[courier] * work.column
+
+
+def _exact_sum(values: NDArray[np.int64]) -> int:
+    """Add up without wrapping around: the upper and the lower halves of the numbers apart."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
 def _largest(*arrays: NDArray[np.int64]) -> int:

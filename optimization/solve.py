@@ -44,7 +44,10 @@ SET_UP_S_PER_PAIR = 1e-6
 LOCAL_S_PER_PAIR = 1.5e-7
 """What local search takes before it looks at the clock, likewise."""
 
-FIRST_S_PER_PAIR = 1.5e-7
+LAYOUT_S_PER_PAIR = 5e-8
+"""What laying out our flow takes, likewise."""
+
+FIRST_S_PER_PAIR = 1e-7
 """What greedy and the checks take, likewise."""
 
 LATE = "the deadline came first"
@@ -110,11 +113,7 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
     pairs, flow, start = scalar.problem.n_columns, structure.kind is Kind.FLOW, None
     try:
-        # A one-shot call never waits for a compiler: ours answers only once it is compiled. It can
-        # be cut short, OR-Tools' cannot.
-        if structure.kind is not Kind.MILP and (
-            is_ready() or _import_s() + FLOW_S_PER_PAIR * pairs < deadline.remaining()
-        ):
+        if structure.kind is not Kind.MILP and _flow_in_time(pairs, deadline):
             engine = flow_engine()
             found = engine.answer(scalar, _leaving(FIRST_S_PER_PAIR * pairs, deadline))
             start = found.columns
@@ -152,9 +151,17 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     return found_by_program
 
 
-def _import_s() -> float:
-    """Seconds that loading OR-Tools' flow takes in a process that has not."""
-    return 0.0 if "ortools.graph.python.min_cost_flow" in sys.modules else FLOW_IMPORT_S
+def _flow_in_time(pairs: int, deadline: Deadline) -> bool:
+    """Whether a flow may be begun: a one-shot call never waits for a compiler.
+
+    Ours answers only once it is compiled, and can be cut short; OR-Tools' cannot, and takes time to
+    load in a process that has not.
+    """
+    if is_ready():
+        return LAYOUT_S_PER_PAIR * pairs < deadline.remaining() + GRACE_S
+    loaded = "ortools.graph.python.min_cost_flow" in sys.modules
+    import_s = 0.0 if loaded else FLOW_IMPORT_S
+    return import_s + FLOW_S_PER_PAIR * pairs < deadline.remaining()
 
 
 def _leaving(reserve_s: float, deadline: Deadline) -> Deadline:
