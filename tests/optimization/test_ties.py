@@ -170,7 +170,8 @@ def test_what_cannot_be_settled_in_time_says_so():
 
 
 def test_a_flow_cut_short_is_the_optimum_of_the_orders_it_took_in():
-    scalar = scalarize(tied(np.random.default_rng(1), 3000, 2000, 60_000, 50), WEIGHTS)
+    """Where there is room for all, orders come in one by one."""
+    scalar = scalarize(tied(np.random.default_rng(1), 3000, 4000, 60_000, 50), WEIGHTS)
     plan, _, _ = NetworkSolver().optimum(scalar, Deadline.after(0.0))
     taken = plan.on > -2
     assert 0 < taken.sum() < 3000
