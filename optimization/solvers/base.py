@@ -66,8 +66,8 @@ class FlowEngine(ABC):
         Returns
         -------
         tuple
-            A plan of least cost, any, or with some orders away, and for a part of the orders or
-            couriers alone, where the deadline came first; (k,) the column of each of its pairs; and (m,) optimal prices of
+            A plan of least cost, any, or one for a part of the orders, the others away, where the
+            deadline came first; (k,) the column of each of its pairs; and (m,) optimal prices of
             couriers' units, where the engine has them.
 
         Raises
