@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -169,9 +170,7 @@ def _choices(
     return column
 
 
-def _least(
-    n: int, group: NDArray[np.int32], key: NDArray[np.int64] | NDArray[np.float64]
-) -> NDArray[np.int64] | NDArray[np.float64]:
+def _least(n: int, group: NDArray[np.int32], key: NDArray[Any]) -> NDArray[Any]:
     """Give for each key the least one of its group."""
     least = np.full(n, key.max(initial=0), key.dtype)
     np.minimum.at(least, group, key)

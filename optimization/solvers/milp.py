@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optimization.errors import SolverError
 from optimization.scalar import ScalarProblem, trivial_bound
 from optimization.solution import Solution, Status, StopReason
-from optimization.solvers.base import best_of, conclude, require_sound
+from optimization.solvers.base import best_of, conclude, named_by_ties, require_sound
 from optimization.solvers.cbc import MilpAnswer, Outcome
 from optimization.solvers.model import ColumnModel
 from optimization.solvers.pool import WorkerPool
@@ -104,7 +104,7 @@ class MilpSolver:
             raise SolverError(f"{self.name} claims an optimum worse than a known plan")
         return conclude(
             scalar,
-            columns,
+            named_by_ties(scalar, columns),
             engine=self.name,
             stop_reason=StopReason.PROVEN,
             bound_value=value,
