@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -30,7 +31,11 @@ from optimization.warm import is_warm
 from optimization.weights import Weights
 
 MANY_PAIRS = 20_000
-"""From here on prices are sooner done than CBC, compiling included."""
+"""From here on prices are sooner done than CBC, compiling included. Where no deadline would end it
+CBC gets no more columns than these."""
+
+LARGEST_PROGRAM = 100_000
+"""Most columns of a program without a deadline, by HiGHS, which ends after some nodes."""
 
 FLOW_S_PER_PAIR = 4e-6
 """What OR-Tools' flow, which nothing can interrupt, takes at most; four times the usual."""
@@ -51,6 +56,7 @@ FIRST_S_PER_PAIR = 1e-7
 """What greedy and the checks take, likewise."""
 
 LATE = "the deadline came first"
+TOO_LARGE = "more would be work without an end: give a deadline"
 UNSETTLED = "one of several plans of least cost: there was no time to compare them"
 
 COLD_S = 5.0
@@ -70,7 +76,9 @@ def solve(
     """Find the best selection by the deadline: coverage, then bounds, then the weighted terms.
 
     Flow where the structure is one, else prices or the mixed-integer program, from a greedy plan
-    improved locally, which is also the answer where time was too short for more. Among plans of
+    improved locally, which is also the answer where time was too short for more. Without a deadline
+    work is limited instead: with many columns the answer of prices or local search is the last one,
+    WORK_LIMIT, its gap proven; the program is solved to its end up to `MANY_PAIRS`. Among plans of
     best coverage a bound is hard: where none keeps it, the answer is INFEASIBLE and says what each
     bounded term can attain; where time ran out with none found, it is UNKNOWN.
 
@@ -112,6 +120,7 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     started_s = time.monotonic()
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
     pairs, flow, start = scalar.problem.n_columns, structure.kind is Kind.FLOW, None
+    known, timed = None, math.isfinite(deadline.at_s)
     try:
         if structure.kind is not Kind.MILP and _flow_in_time(pairs, deadline):
             engine = flow_engine()
@@ -134,7 +143,9 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
             return _anytime(scalar, bound_value, deadline, LATE, started_s, start)
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
-        known = _anytime(scalar, bound_value, deadline, LATE, started_s, start)
+        known = _anytime(
+            scalar, bound_value, deadline, LATE if timed else TOO_LARGE, started_s, start
+        )
         left_s = deadline.remaining()
         sooner = scalar.problem.all_pairs and pairs >= MANY_PAIRS
         if sooner and left_s > (2 * SET_UP_S_PER_PAIR * pairs if is_warm() else COLD_S):
@@ -142,10 +153,16 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
             bound_value = max(bound_value, _bound_value(scalar, known))
         if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
             return known
-        found_by_program = _milp().solve(scalar, deadline, known, bound_value=bound_value)
+        if not timed and (sooner or pairs > LARGEST_PROGRAM):
+            return replace(known, stop_reason=StopReason.WORK_LIMIT)
+        found_by_program = _program(scalar, deadline).solve(
+            scalar, deadline, known, bound_value=bound_value
+        )
     except SolverError as error:
+        if known is not None:
+            return replace(known, message=str(error))
         return _anytime(scalar, bound_value, deadline, str(error), started_s)
-    if found_by_program.engine == SOLVERS["greedy"].name:
+    if timed and found_by_program.engine == SOLVERS["greedy"].name:
         reason = StopReason.GREEDY_FALLBACK
         return replace(found_by_program, stop_reason=reason, message=LATE)
     return found_by_program
@@ -194,7 +211,9 @@ def _anytime(
         message=message,
     )
     local, begins_s = SOLVERS["local"], LOCAL_S_PER_PAIR * scalar.problem.n_columns
-    if is_warm() and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
+    patient = math.isinf(deadline.at_s) and scalar.problem.n_columns >= MANY_PAIRS
+    ready = is_warm() or patient
+    if ready and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
         found = local.solve(scalar, _leaving(0.0, deadline), known)
         if found is not known:
             bound = max(found.bound, bound_value - scalar.dominance * found.coverage)
@@ -206,7 +225,9 @@ def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -
     """Answer by prices on orders; loaded here, for it brings a compiler."""
     from optimization.solvers.lagrangian import LagrangianSolver
 
-    return LagrangianSolver().solve(scalar, deadline.fraction(PRICES_SHARE), incumbent)
+    # The workers that there are: a pool of its own for each call would leave its worker behind.
+    engine = LagrangianSolver(_general().pool)
+    return engine.solve(scalar, deadline.fraction(PRICES_SHARE), incumbent)
 
 
 def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
@@ -255,14 +276,15 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         if scalar.value(columns) <= bound_value:
             return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
     packing = SOLVERS["packing"].can_solve(free) and all(b.term.work is None for b in scalar.bounds)
-    if packing and scalar.problem.n_columns > LARGEST_CORE:
-        message = "no packing within the bounds was found"
+    endless = math.isinf(deadline.at_s) and scalar.problem.n_columns > LARGEST_PROGRAM
+    if endless or (packing and scalar.problem.n_columns > LARGEST_CORE):
+        message = TOO_LARGE if endless else "no packing within the bounds was found"
         if incumbent is None:
             return _without_plan(
                 scalar, Status.UNKNOWN, start.coverage, attainable, message, started_s
             )
         columns = incumbent.columns
-        if len(scalar.bounds) == 1:
+        if packing and len(scalar.bounds) == 1:
             columns, bound_value = bounded_packing(
                 scalar, SOLVERS["packing"], start, incumbent, deadline
             )
@@ -270,7 +292,7 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         late = deadline.expired
         return found if late else replace(found, stop_reason=StopReason.WORK_LIMIT)
     try:
-        found = _milp().solve(
+        found = _program(scalar, deadline).solve(
             scalar, deadline, incumbent, best_coverage=proven_coverage, bound_value=bound_value
         )
     except SolverError as error:
@@ -286,12 +308,19 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     return found
 
 
-def _milp() -> MilpSolver:
+def _general() -> MilpSolver:
     """Return the registered general engine, whose solve takes known bounds as well."""
     engine = SOLVERS["milp"]
     if not isinstance(engine, MilpSolver):
         raise SolverError(f"expected a MilpSolver under 'milp', got {engine.name}")
     return engine
+
+
+def _program(scalar: ScalarProblem, deadline: Deadline) -> MilpSolver:
+    """Return the general engine, or one that ends by itself where nothing else would end it."""
+    if math.isinf(deadline.at_s) and scalar.problem.n_columns > MANY_PAIRS:
+        return MilpSolver(_general().pool, "highs")
+    return _general()
 
 
 def _bound_value(scalar: ScalarProblem, solution: Solution) -> int:
