@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,9 @@ from optimization.structure import Kind, recognise
 from optimization.verify import verify
 from optimization.warm import is_warm
 from optimization.weights import Weights
+
+if TYPE_CHECKING:
+    from optimization.solvers.lagrangian import LagrangianSolver
 
 MANY_PAIRS = 20_000
 """From here on prices are sooner done than CBC, compiling included. Where no deadline would end it
@@ -149,7 +154,7 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         left_s = deadline.remaining()
         sooner = scalar.problem.all_pairs and pairs >= MANY_PAIRS
         if sooner and left_s > (2 * SET_UP_S_PER_PAIR * pairs if is_warm() else COLD_S):
-            known = _by_prices(scalar, deadline, known)
+            known = _prices().solve(scalar, deadline.fraction(PRICES_SHARE), known)
             bound_value = max(bound_value, _bound_value(scalar, known))
         if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
             return known
@@ -221,13 +226,12 @@ def _anytime(
     return known
 
 
-def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -> Solution:
-    """Answer by prices on orders; loaded here, for it brings a compiler."""
+@cache
+def _prices() -> LagrangianSolver:
+    """Load prices on orders, which bring a compiler: once, for each keeps a worker of its own."""
     from optimization.solvers.lagrangian import LagrangianSolver
 
-    # The workers that there are: a pool of its own for each call would leave its worker behind.
-    engine = LagrangianSolver(_general().pool)
-    return engine.solve(scalar, deadline.fraction(PRICES_SHARE), incumbent)
+    return LagrangianSolver()
 
 
 def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
@@ -308,19 +312,17 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     return found
 
 
-def _general() -> MilpSolver:
-    """Return the registered general engine, whose solve takes known bounds as well."""
+def _program(scalar: ScalarProblem, deadline: Deadline) -> MilpSolver:
+    """Return the general engine, whose solve takes known bounds as well.
+
+    Where nothing else would end it, one that ends by itself.
+    """
     engine = SOLVERS["milp"]
     if not isinstance(engine, MilpSolver):
         raise SolverError(f"expected a MilpSolver under 'milp', got {engine.name}")
-    return engine
-
-
-def _program(scalar: ScalarProblem, deadline: Deadline) -> MilpSolver:
-    """Return the general engine, or one that ends by itself where nothing else would end it."""
     if math.isinf(deadline.at_s) and scalar.problem.n_columns > MANY_PAIRS:
-        return MilpSolver(_general().pool, "highs")
-    return _general()
+        return MilpSolver(engine.pool, "highs")
+    return engine
 
 
 def _bound_value(scalar: ScalarProblem, solution: Solution) -> int:

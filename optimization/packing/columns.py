@@ -86,10 +86,9 @@ class PackingColumns:
         """(n + 1,) where each order's columns start, and the columns."""
         owner, place = np.nonzero(self.orders < len(self.leave))
         entry = self.orders[owner, place]
-        # A key of 16 bits is sorted by counting, and orders are sorted by the lower half first.
-        ranked = np.argsort((entry & 0xFFFF).astype(np.uint16), kind="stable")
-        if len(self.leave) > 0xFFFF:
-            ranked = ranked[np.argsort(entry[ranked] >> 16, kind="stable")]
+        # Keys of 16 bits are sorted by counting: half the time.
+        key = entry.astype(np.uint16) if len(self.leave) <= 2**16 else entry
+        ranked = np.argsort(key, kind="stable")
         ptr = np.zeros(len(self.leave) + 1, np.int64)
         np.cumsum(np.bincount(entry, minlength=len(self.leave)), out=ptr[1:])
         return ptr, owner[ranked]

@@ -23,10 +23,7 @@ def _few(monkeypatch):
     monkeypatch.setattr(module, "MANY_PAIRS", FEW)
     monkeypatch.setattr(module, "LARGEST_PROGRAM", FEW)
     # Prices alone, without the core that proves every small problem.
-    plain = LagrangianSolver.__init__
-    monkeypatch.setattr(
-        LagrangianSolver, "__init__", lambda self, pool: plain(self, pool, steps=3, core_rows=0)
-    )
+    monkeypatch.setattr(module, "_prices", lambda: LagrangianSolver(steps=3, core_rows=0))
 
 
 KINDS = ({"sizes": True}, {"work": True}, {"bundles": True, "work": True})
@@ -82,8 +79,12 @@ def test_bounds_on_many_columns_end_as_well(random_problem, brute_force, monkeyp
 
 
 def test_prices_leave_no_worker_behind(random_problem, monkeypatch):
-    """They solve their cores where programs are solved, call after call."""
+    """Call after call they solve their cores by one pool of workers."""
     monkeypatch.setattr(sys.modules["optimization.solve"], "MANY_PAIRS", 0)
-    monkeypatch.setattr(WorkerPool, "__init__", lambda *_: pytest.fail("another pool"))
+    pools, plain = [], WorkerPool.__init__
+    monkeypatch.setattr(
+        WorkerPool, "__init__", lambda self, *rest: pools.append(self) or plain(self, *rest)
+    )
     for seed in range(12):
         solve(random_problem(np.random.default_rng(seed), sizes=True), WEIGHTS)
+    assert len(pools) <= 1
