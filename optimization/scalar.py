@@ -137,12 +137,13 @@ def scalarize(
     weights.require_known(problem)
     limits = _limits(problem, bounds or {})
     column, marginal, constant = np.zeros(problem.n_columns), np.zeros(problem.slot_ptr[-1]), 0.0
+    part = np.empty_like(column)
     for term in problem.terms:
         factor = weights[term.name] / term.scale
-        column += factor * term.column
+        column += np.multiply(term.column, factor, out=part)
         marginal += factor * term.marginal
         constant += factor * term.constant
-    largest = max(np.abs(column).max(initial=0.0), np.abs(marginal).max(initial=0.0))
+    largest = max(np.abs(column, out=part).max(initial=0.0), np.abs(marginal).max(initial=0.0))
     priced = [
         (weights[term.name] / term.scale, term.work)
         for term in problem.terms
@@ -160,7 +161,7 @@ def scalarize(
                 problem,
                 scale,
                 round(scale * constant),
-                np.rint(scale * column).astype(np.int64),
+                np.rint(np.multiply(column, scale, out=part), out=part).astype(np.int64),
                 np.rint(scale * marginal).astype(np.int64),
                 limits,
                 tuple(price.times(scale * factor) for factor, price in priced),
@@ -265,7 +266,7 @@ def _exact_sum(values: NDArray[np.int64]) -> int:
 
 
 def _largest(*arrays: NDArray[np.int64]) -> int:
-    return max(int(np.abs(a).max(initial=0)) for a in arrays)
+    return max(max(int(a.max(initial=0)), -int(a.min(initial=0))) for a in arrays)
 
 
 def _limits(problem: AssignmentProblem, bounds: Mapping[str, float]) -> tuple[Bound, ...]:

@@ -62,9 +62,8 @@ def greedy_columns(
     """
     problem = scalar.problem
     column = np.flatnonzero(usable(problem))
-    base = scalar.column_cost - problem.per_column(scalar.leave_cost)
-    if column.size < base.size:
-        base = base[column]
+    base = problem.per_column(scalar.leave_cost)
+    base = _at(np.subtract(scalar.column_cost, base, out=base), column)
     room, load = problem.max_orders.copy(), problem.max_size.copy()
     price = np.concatenate([np.zeros(1, np.int64), np.cumsum(scalar.marginal)])
     open_order = np.ones(problem.n_orders, np.bool_)
@@ -84,7 +83,7 @@ def greedy_columns(
             open_order[order] = False
             fits = _fitting(problem, column, open_order, room, load, added)
             column, base = column[fits], base[fits]
-        courier = problem.column_courier[column]
+        courier = _at(problem.column_courier, column)
         first = problem.slot_ptr[1:] - room
         if problem.all_pairs:
             onward = (price[np.minimum(first + 1, price.size - 1)] - price[first])[courier]
@@ -126,7 +125,7 @@ def _fitting(
     """Find the places of the columns whose orders are open and who fit their courier."""
     # Places rather than marks: half the time where about half of all stay.
     if problem.all_pairs:
-        place = np.flatnonzero(open_order[problem.column_order[column]])
+        place = np.flatnonzero(open_order[_at(problem.column_order, column)])
     else:
         owner, order = problem.entries(column)
         is_open = np.ones(column.size, np.bool_)
@@ -145,6 +144,11 @@ def _fitting(
     return place[np.flatnonzero(fits)]
 
 
+def _at(values: NDArray[Any], column: NDArray[np.int64]) -> NDArray[Any]:
+    """Take the values of some columns; of all without a copy, for new memory is what takes time."""
+    return values if column.size == values.size else values[column]
+
+
 def _choices(
     problem: AssignmentProblem,
     column: NDArray[np.int64],
@@ -160,7 +164,7 @@ def _choices(
             if by_courier or problem.all_pairs:
                 group = problem.column_courier if by_courier else problem.column_order
                 groups = problem.n_couriers if by_courier else problem.n_orders
-                first = key == _least(groups, group[column], key)
+                first = key == _least(groups, _at(group, column), key)
             else:
                 owner, order = problem.entries(column)
                 keys, first = key[owner], np.ones(column.size, np.bool_)
