@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit-s", type=float, default=120.0, help="for all points of one size")
     parser.add_argument("--moap", action="store_true", help="the published sets instead")
+    parser.add_argument("--sessions", action="store_true", help="changes to a solved flow alone")
     parser.add_argument("--plot", type=Path, help="draw the frontier of the first size there")
     arguments = parser.parse_args()
     print(f"compiled or read from the cache in {warm_up():.2f} s")
@@ -235,8 +236,9 @@ def main() -> None:
         published()
         return
     for size in arguments.sizes:
-        frontiers(size, arguments.seed, arguments.limit_s)
-        three(size, arguments.seed)
+        if not arguments.sessions:
+            frontiers(size, arguments.seed, arguments.limit_s)
+            three(size, arguments.seed)
         sessions(size, arguments.seed)
     if arguments.plot:
         plot(arguments.sizes[0], arguments.seed, arguments.plot)

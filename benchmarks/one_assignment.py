@@ -28,14 +28,14 @@ REPEAT_S = 0.5
 """Engines are repeated until they have used as much; the median counts."""
 
 
-def instance(size: str, seed: int, tight: bool) -> Data:
-    """Draw a city; tight leaves room for nine orders in ten."""
+def instance(size: str, seed: int, tight: bool, room_per_order: float = 0.9) -> Data:
+    """Draw a city; tight leaves only so much room for each order."""
     problem = city(np.random.default_rng(seed), *SIZES[size])
     cost = scalarize(problem, EFFICIENCY).column_cost
     room = problem.max_orders.copy()
     if tight:
         spare = np.random.default_rng(seed).permutation(np.repeat(np.arange(room.size), room))
-        room = np.bincount(spare[: int(0.9 * problem.n_orders)], minlength=room.size)
+        room = np.bincount(spare[: int(room_per_order * problem.n_orders)], minlength=room.size)
     leave = np.full(problem.n_orders, 10 * int(np.abs(cost).max()))
     return Data(problem.column_order, problem.column_courier, cost, leave, room.astype(np.int64))
 
@@ -70,11 +70,11 @@ def once(name: str, data: Data) -> tuple[float, float, Chosen]:
 
 
 def measure(
-    size: str, seed: int, tight: bool, names: list[str], most_s: float
+    size: str, seed: int, tight: bool, room_per_order: float, names: list[str], most_s: float
 ) -> dict[str, tuple[int, float]]:
     """Print one size; pairs and CPU seconds of every engine, and whoever is too slow dropped."""
-    data = instance(size, seed, tight)
-    kind = "orders outnumber capacity" if tight else "room for all"
+    data = instance(size, seed, tight, room_per_order)
+    kind = f"room for {room_per_order:g} of each order" if tight else "room for all"
     print(f"\n{size}, {kind}: {data.leave.size} x {data.room.size}, {data.cost.size} pairs")
     print(f"  {'':32s} {'build ms':>10s} {'solve ms':>10s} {'ratio':>9s}")
     seen: dict[str, tuple[int, float]] = {}
@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--most-s", type=float, default=15.0, help="with room for all")
     parser.add_argument("--tight-most-s", type=float, default=3.0, help="without")
     parser.add_argument("--engines", nargs="+", default=[""], help="only those named so, and ours")
+    parser.add_argument("--room", type=float, default=0.9, help="for each order, where it is short")
     parser.add_argument("--roomy", action="store_true", help="only with room for all")
     parser.add_argument("--sweep", action="store_true", help="21 weights instead of one")
     parser.add_argument("--plot", type=Path, help="draw the growth of the roomy instances there")
@@ -174,7 +175,7 @@ def main() -> None:
     limit_s = {False: arguments.most_s, True: arguments.tight_most_s}
     for size in arguments.sizes:
         for tight in (False,) if arguments.roomy else (False, True):
-            row = measure(size, arguments.seed, tight, names[tight], limit_s[tight])
+            row = measure(size, arguments.seed, tight, arguments.room, names[tight], limit_s[tight])
             for name, point in row.items() if not tight else ():
                 seen[name].append(point)
     if arguments.plot:

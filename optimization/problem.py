@@ -185,18 +185,25 @@ class AssignmentProblem:
         """Return a validated copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
+    def entries(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """List the orders of some columns, and for each the place of its column among them."""
+        if self.all_pairs:
+            return np.arange(columns.size), self.column_order[columns]
+        begin = self.column_ptr[columns]
+        length = self.column_ptr[columns + 1] - begin
+        owner = np.repeat(np.arange(columns.size), length)
+        within = np.arange(owner.size) - np.repeat(np.cumsum(length) - length, length)
+        return owner, self.column_order[np.repeat(begin, length) + within]
+
     def committed(self, columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Count the orders each courier gets from the chosen columns, (m,)."""
-        counts = np.zeros(self.n_couriers, np.int64)
-        np.add.at(counts, self.column_courier[columns], self.orders_per_column[columns])
-        return counts
+        owner, _ = self.entries(columns)
+        return np.bincount(self.column_courier[columns][owner], minlength=self.n_couriers)
 
     def left(self, columns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Mark the orders that the chosen columns leave, (n,)."""
         mask = np.ones(self.n_orders, np.bool_)
-        chosen = np.zeros(self.n_columns, np.bool_)
-        chosen[columns] = True
-        mask[self.column_order[np.repeat(chosen, self.orders_per_column)]] = False
+        mask[self.entries(columns)[1]] = False
         return mask
 
     def coverage(self, columns: NDArray[np.int64]) -> int:

@@ -137,12 +137,13 @@ def scalarize(
     weights.require_known(problem)
     limits = _limits(problem, bounds or {})
     column, marginal, constant = np.zeros(problem.n_columns), np.zeros(problem.slot_ptr[-1]), 0.0
+    part = np.empty_like(column)
     for term in problem.terms:
         factor = weights[term.name] / term.scale
-        column += factor * term.column
+        column += np.multiply(term.column, factor, out=part)
         marginal += factor * term.marginal
         constant += factor * term.constant
-    largest = max(np.abs(column).max(initial=0.0), np.abs(marginal).max(initial=0.0))
+    largest = max(np.abs(column, out=part).max(initial=0.0), np.abs(marginal).max(initial=0.0))
     priced = [
         (weights[term.name] / term.scale, term.work)
         for term in problem.terms
@@ -160,7 +161,7 @@ def scalarize(
                 problem,
                 scale,
                 round(scale * constant),
-                np.rint(scale * column).astype(np.int64),
+                np.rint(np.multiply(column, scale, out=part), out=part).astype(np.int64),
                 np.rint(scale * marginal).astype(np.int64),
                 limits,
                 tuple(price.times(scale * factor) for factor, price in priced),
@@ -220,10 +221,10 @@ def dominance_of(
     np.maximum.at(high, first, most)
     paid = min(problem.n_orders, marginal.size)
     ranked = np.sort(marginal)
-    span = int(np.maximum(ranked[ranked.size - paid :], 0).astype(object).sum()) - int(
-        np.minimum(ranked[:paid], 0).astype(object).sum()
+    span = _exact_sum(np.maximum(ranked[ranked.size - paid :], 0)) - _exact_sum(
+        np.minimum(ranked[:paid], 0)
     )
-    span += int(high.astype(object).sum()) - int(low.astype(object).sum())
+    span += _exact_sum(high) - _exact_sum(low)
     return span // step + 1
 
 
@@ -259,8 +260,13 @@ def _ends(
     return first[courier] * work.column, steepest[courier] * work.column
 
 
+def _exact_sum(values: NDArray[np.int64]) -> int:
+    """Add up without wrapping around: the upper and the lower halves of the numbers apart."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+
+
 def _largest(*arrays: NDArray[np.int64]) -> int:
-    return max(int(np.abs(a).max(initial=0)) for a in arrays)
+    return max(max(int(a.max(initial=0)), -int(a.min(initial=0))) for a in arrays)
 
 
 def _limits(problem: AssignmentProblem, bounds: Mapping[str, float]) -> tuple[Bound, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +32,15 @@ from optimization.verify import verify
 from optimization.warm import is_warm
 from optimization.weights import Weights
 
+if TYPE_CHECKING:
+    from optimization.solvers.lagrangian import LagrangianSolver
+
 MANY_PAIRS = 20_000
-"""From here on prices are sooner done than CBC, compiling included."""
+"""From here on prices are sooner done than CBC, compiling included. Where no deadline would end it
+CBC gets no more columns than these."""
+
+LARGEST_PROGRAM = 100_000
+"""Most columns of a program without a deadline, by HiGHS, which ends after some nodes."""
 
 FLOW_S_PER_PAIR = 4e-6
 """What OR-Tools' flow, which nothing can interrupt, takes at most; four times the usual."""
@@ -44,10 +54,14 @@ SET_UP_S_PER_PAIR = 1e-6
 LOCAL_S_PER_PAIR = 1.5e-7
 """What local search takes before it looks at the clock, likewise."""
 
-FIRST_S_PER_PAIR = 1.5e-7
+LAYOUT_S_PER_PAIR = 5e-8
+"""What laying out our flow takes, likewise."""
+
+FIRST_S_PER_PAIR = 1e-7
 """What greedy and the checks take, likewise."""
 
 LATE = "the deadline came first"
+TOO_LARGE = "more would be work without an end: give a deadline"
 UNSETTLED = "one of several plans of least cost: there was no time to compare them"
 
 COLD_S = 5.0
@@ -67,7 +81,9 @@ def solve(
     """Find the best selection by the deadline: coverage, then bounds, then the weighted terms.
 
     Flow where the structure is one, else prices or the mixed-integer program, from a greedy plan
-    improved locally, which is also the answer where time was too short for more. Among plans of
+    improved locally, which is also the answer where time was too short for more. Without a deadline
+    work is limited instead: with many columns the answer of prices or local search is the last one,
+    WORK_LIMIT, its gap proven; the program is solved to its end up to `MANY_PAIRS`. Among plans of
     best coverage a bound is hard: where none keeps it, the answer is INFEASIBLE and says what each
     bounded term can attain; where time ran out with none found, it is UNKNOWN.
 
@@ -109,12 +125,9 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     started_s = time.monotonic()
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
     pairs, flow, start = scalar.problem.n_columns, structure.kind is Kind.FLOW, None
+    known, timed = None, math.isfinite(deadline.at_s)
     try:
-        # A one-shot call never waits for a compiler: ours answers only once it is compiled. It can
-        # be cut short, OR-Tools' cannot.
-        if structure.kind is not Kind.MILP and (
-            is_ready() or _import_s() + FLOW_S_PER_PAIR * pairs < deadline.remaining()
-        ):
+        if structure.kind is not Kind.MILP and _flow_in_time(pairs, deadline):
             engine = flow_engine()
             found = engine.answer(scalar, _leaving(FIRST_S_PER_PAIR * pairs, deadline))
             start = found.columns
@@ -135,26 +148,42 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
             return _anytime(scalar, bound_value, deadline, LATE, started_s, start)
         if SOLVERS["packing"].can_solve(scalar):
             return SOLVERS["packing"].solve(scalar, deadline)
-        known = _anytime(scalar, bound_value, deadline, LATE, started_s, start)
+        known = _anytime(
+            scalar, bound_value, deadline, LATE if timed else TOO_LARGE, started_s, start
+        )
         left_s = deadline.remaining()
         sooner = scalar.problem.all_pairs and pairs >= MANY_PAIRS
         if sooner and left_s > (2 * SET_UP_S_PER_PAIR * pairs if is_warm() else COLD_S):
-            known = _by_prices(scalar, deadline, known)
+            known = _prices().solve(scalar, deadline.fraction(PRICES_SHARE), known)
             bound_value = max(bound_value, _bound_value(scalar, known))
         if known.proven or SET_UP_S_PER_PAIR * pairs > deadline.remaining():
             return known
-        found_by_program = _milp().solve(scalar, deadline, known, bound_value=bound_value)
+        if not timed and (sooner or pairs > LARGEST_PROGRAM):
+            return replace(known, stop_reason=StopReason.WORK_LIMIT)
+        found_by_program = _program(scalar, deadline).solve(
+            scalar, deadline, known, bound_value=bound_value
+        )
     except SolverError as error:
+        if known is not None:
+            return replace(known, message=str(error))
         return _anytime(scalar, bound_value, deadline, str(error), started_s)
-    if found_by_program.engine == SOLVERS["greedy"].name:
+    if timed and found_by_program.engine == SOLVERS["greedy"].name:
         reason = StopReason.GREEDY_FALLBACK
         return replace(found_by_program, stop_reason=reason, message=LATE)
     return found_by_program
 
 
-def _import_s() -> float:
-    """Seconds that loading OR-Tools' flow takes in a process that has not."""
-    return 0.0 if "ortools.graph.python.min_cost_flow" in sys.modules else FLOW_IMPORT_S
+def _flow_in_time(pairs: int, deadline: Deadline) -> bool:
+    """Whether a flow may be begun: a one-shot call never waits for a compiler.
+
+    Ours answers only once it is compiled, and can be cut short; OR-Tools' cannot, and takes time to
+    load in a process that has not.
+    """
+    if is_ready():
+        return LAYOUT_S_PER_PAIR * pairs < deadline.remaining() + GRACE_S
+    loaded = "ortools.graph.python.min_cost_flow" in sys.modules
+    import_s = 0.0 if loaded else FLOW_IMPORT_S
+    return import_s + FLOW_S_PER_PAIR * pairs < deadline.remaining()
 
 
 def _leaving(reserve_s: float, deadline: Deadline) -> Deadline:
@@ -187,7 +216,9 @@ def _anytime(
         message=message,
     )
     local, begins_s = SOLVERS["local"], LOCAL_S_PER_PAIR * scalar.problem.n_columns
-    if is_warm() and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
+    patient = math.isinf(deadline.at_s) and scalar.problem.n_columns >= MANY_PAIRS
+    ready = is_warm() or patient
+    if ready and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
         found = local.solve(scalar, _leaving(0.0, deadline), known)
         if found is not known:
             bound = max(found.bound, bound_value - scalar.dominance * found.coverage)
@@ -195,11 +226,12 @@ def _anytime(
     return known
 
 
-def _by_prices(scalar: ScalarProblem, deadline: Deadline, incumbent: Solution) -> Solution:
-    """Answer by prices on orders; loaded here, for it brings a compiler."""
+@cache
+def _prices() -> LagrangianSolver:
+    """Load prices on orders, which bring a compiler: once, for each keeps a worker of its own."""
     from optimization.solvers.lagrangian import LagrangianSolver
 
-    return LagrangianSolver().solve(scalar, deadline.fraction(PRICES_SHARE), incumbent)
+    return LagrangianSolver()
 
 
 def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
@@ -248,14 +280,15 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         if scalar.value(columns) <= bound_value:
             return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
     packing = SOLVERS["packing"].can_solve(free) and all(b.term.work is None for b in scalar.bounds)
-    if packing and scalar.problem.n_columns > LARGEST_CORE:
-        message = "no packing within the bounds was found"
+    endless = math.isinf(deadline.at_s) and scalar.problem.n_columns > LARGEST_PROGRAM
+    if endless or (packing and scalar.problem.n_columns > LARGEST_CORE):
+        message = TOO_LARGE if endless else "no packing within the bounds was found"
         if incumbent is None:
             return _without_plan(
                 scalar, Status.UNKNOWN, start.coverage, attainable, message, started_s
             )
         columns = incumbent.columns
-        if len(scalar.bounds) == 1:
+        if packing and len(scalar.bounds) == 1:
             columns, bound_value = bounded_packing(
                 scalar, SOLVERS["packing"], start, incumbent, deadline
             )
@@ -263,7 +296,7 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         late = deadline.expired
         return found if late else replace(found, stop_reason=StopReason.WORK_LIMIT)
     try:
-        found = _milp().solve(
+        found = _program(scalar, deadline).solve(
             scalar, deadline, incumbent, best_coverage=proven_coverage, bound_value=bound_value
         )
     except SolverError as error:
@@ -279,11 +312,16 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     return found
 
 
-def _milp() -> MilpSolver:
-    """Return the registered general engine, whose solve takes known bounds as well."""
+def _program(scalar: ScalarProblem, deadline: Deadline) -> MilpSolver:
+    """Return the general engine, whose solve takes known bounds as well.
+
+    Where nothing else would end it, one that ends by itself.
+    """
     engine = SOLVERS["milp"]
     if not isinstance(engine, MilpSolver):
         raise SolverError(f"expected a MilpSolver under 'milp', got {engine.name}")
+    if math.isinf(deadline.at_s) and scalar.problem.n_columns > MANY_PAIRS:
+        return MilpSolver(engine.pool, "highs")
     return engine
 
 

@@ -34,14 +34,19 @@ class Structure:
 
 def usable(problem: AssignmentProblem) -> NDArray[np.bool_]:
     """Mark the columns their courier could carry alone, (k,)."""
-    courier, size, count = problem.column_courier, problem.column_size, problem.orders_per_column
+    courier = problem.column_courier
     fits = np.ones(courier.size, np.bool_)
-    for each, most in ((size, problem.max_size), (count, problem.max_orders)):
+    for per_order, most in (
+        (problem.order_size, problem.max_size),
+        (np.ones(problem.n_orders, np.int64), problem.max_orders),
+    ):
         # Most couriers could carry the largest of all columns: only the others are looked at.
-        narrow = most < each.max(initial=0)
+        each = None if problem.all_pairs else problem.per_column(per_order)
+        narrow = most < (per_order if each is None else each).max(initial=0)
         if narrow.any():
             asked = np.flatnonzero(narrow[courier])
-            fits[asked] &= each[asked] <= most[courier[asked]]
+            load = per_order[problem.column_order[asked]] if each is None else each[asked]
+            fits[asked] &= load <= most[courier[asked]]
     for work in problem.works:
         fits &= work.column <= work.limit[courier]
     return fits

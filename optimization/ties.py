@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from optimization.errors import SolverError
 from optimization.mincost import Ints, cheapest_flow
 from optimization.network.layout import FAR, LEFT
 from optimization.network.ready import is_ready
@@ -31,6 +32,8 @@ LEAVING = 2 ** (BITS + 1)
 
 TIED_S_PER_MOVE = 4e-6
 """What the flow over moves that cost nothing takes at most."""
+
+DEARER = "the plan is not of least cost: moving its orders costs less"
 
 
 class FlowPlan(NamedTuple):
@@ -90,20 +93,33 @@ def courier_prices(plan: FlowPlan) -> Ints:
     """Find the largest optimal price of each courier's unit, (m,), from a plan of least cost.
 
     Nobody on a pair may gain by moving, so a courier's price is at most that of any other plus what
-    the move costs: shortest paths by rounds of array code (Bellman and Ford), which end because no
-    cycle of moves gains anything.
+    the move costs: shortest paths by rounds of array code (Bellman and Ford), which end within as
+    many rounds as there are couriers if no cycle of moves gains anything.
+
+    Raises
+    ------
+    SolverError
+        If the plan is not of least cost: the prices of one that is prove it.
     """
     served, price = plan.served, plan.unit(plan.held, FAR)
     at, paid = plan.courier[plan.on[served]], plan.cost[plan.on[served]]
     least = plan.leave.copy()
     changed = np.ones(price.size, np.bool_)
+    rounds = 0
     while changed.any():
+        rounds += 1
+        if rounds > price.size + 1:
+            raise SolverError(DEARER)
         some = np.flatnonzero(changed[plan.courier])
         offer = plan.cost[some] + price[plan.courier[some]]
         np.minimum.at(least, plan.order[some], offer)
         before = price.copy()
         np.minimum.at(price, at, least[served] - paid)
         changed = price < before
+    left = np.flatnonzero(plan.on[plan.order] == LEFT)
+    enters = plan.cost[left] + price[plan.courier[left]] < plan.leave[plan.order[left]]
+    if enters.any() or np.any(plan.unit(plan.held - 1, -FAR) > price):
+        raise SolverError(DEARER)
     return price
 
 

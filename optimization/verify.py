@@ -140,12 +140,11 @@ def verify(
     paid = _paid_slots(problem.max_orders, counted)
     values = {
         term.name: term.constant
-        + sum(term.column[ids].tolist())
-        + sum(term.marginal[paid].tolist())
+        + int(term.column[ids].sum() + term.marginal[paid].sum())
         + (0 if term.work is None else _priced(term.work, term.work.slope, added[term.work.work]))
         for term in problem.terms
     }
-    values["coverage"] = sum(problem.leave[served == 0].tolist())
+    values["coverage"] = int(problem.leave[served == 0].sum())
 
     for name, bound in (bounds or {}).items():
         term = problem.term(name)

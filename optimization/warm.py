@@ -43,11 +43,14 @@ def is_warm() -> bool:
 
 
 def _rehearse() -> None:
-    """Improve a plan of two orders and two couriers, and price them."""
+    """Price and improve a plan of two orders whose sizes bind, then the same as a packing."""
+    from optimization.pricing.blocks import blocks_of
+    from optimization.pricing.core import core_of
     from optimization.solvers.lagrangian import LagrangianSolver
     from optimization.solvers.local import LocalSolver
+    from optimization.solvers.packing import PackingSolver
 
-    ones = np.ones(2, np.int64)
+    ones, never = np.ones(2, np.int64), Deadline.after(None)
     problem = AssignmentProblem.from_pairs(
         [0, 0, 1, 1],
         [0, 1, 0, 1],
@@ -55,8 +58,11 @@ def _rehearse() -> None:
         max_orders=2 * ones,
         max_size=ones,
         leave=ones,
-        terms=[Term.linear("e", "1", 1, [0, 4, 4, 0], 2 * ones)],
+        terms=[Term.linear("e", "1", 1, [0, 4, 0, 4], 2 * ones)],
     )
     scalar = scalarize(problem, Weights({"e": 1.0}))
-    for engine in (LocalSolver(), LagrangianSolver()):
-        engine.solve(scalar, Deadline.after(None))
+    for engine in (LocalSolver(), LagrangianSolver(core_rows=0)):
+        engine.solve(scalar, never)
+    core_of(blocks_of(scalar), 0 * ones, 0 * ones, 0, 9, 9)
+    packing = problem.replace(one_column_per_courier=True)
+    PackingSolver(core_s=0.0).solve(scalarize(packing, Weights({"e": 1.0})), never)

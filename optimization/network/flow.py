@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from optimization.errors import ProblemError
 from optimization.network.certificate import require_optimal
 from optimization.network.indexing import graph_of
-from optimization.network.kernels import enter, fill, recall, recount, resume, settle, start
+from optimization.network.kernels import (
+    empty,
+    enter,
+    fill,
+    leave_all,
+    recall,
+    recount,
+    refill,
+    resume,
+    settle,
+)
 from optimization.network.layout import (
     AWAY,
     LEFT,
@@ -24,7 +34,7 @@ from optimization.stop import NEVER, Deadline
 from optimization.ties import FlowPlan
 
 CHUNK = 500
-"""Orders brought in between two looks at the clock."""
+"""Orders or couriers served between two looks at the clock."""
 
 LARGEST_PRICE = 2**58
 """Limit on any price: distances add up at most four of them and must stay below 2**62."""
@@ -72,17 +82,38 @@ class NetworkFlow:
     def solve(self, present: NDArray[np.bool_] | None = None, deadline: Deadline = NEVER) -> bool:
         """Solve from nothing, with every order in the flow or those marked, (n,).
 
-        Returns whether all of them are in; where the deadline came first some are `AWAY`.
+        Orders look for units one by one, or units for orders where these outnumber them: whoever
+        comes last has a short way only where there is something to spare.
+
+        Returns whether all of them are in. Where the deadline came first some are `AWAY`, and the
+        rest are at their optimum, or at that of the couriers who have looked already.
         """
         orders = np.arange(self.state.pair.size) if present is None else np.flatnonzero(present)
-        chunk = max(1, orders.size if math.isinf(deadline.at_s) else CHUNK)
-        start(self.graph, self.prices, self.state, self.scratch, orders[:chunk])
-        for first in range(chunk, orders.size, chunk):
-            if deadline.expired:
+        room = np.minimum(self.prices.room, np.diff(self.graph.courier_ptr))
+        if orders.size > room.sum():
+            return self._fill(orders, deadline)
+        empty(self.graph, self.prices, self.state)
+        chunk = _chunk(orders.size, deadline)
+        for first in range(0, orders.size, chunk):
+            if first and deadline.expired:
                 return False
             some = orders[first : first + chunk]
             self.scratch.waiting[: some.size] = some
             settle(self.graph, self.prices, self.state, self.scratch, some.size)
+        return True
+
+    def _fill(self, orders: NDArray[np.int64], deadline: Deadline) -> bool:
+        """Solve from all orders left, unit by unit."""
+        leave_all(self.graph, self.prices, self.state, orders)
+        m = self.state.held.size
+        chunk = _chunk(m, deadline)
+        for first in range(0, m, chunk):
+            if first and deadline.expired:
+                self.state.units[:] = self.state.held
+                self.state.pair[self.state.pair == LEFT] = AWAY
+                return False
+            last = min(m, first + chunk)
+            refill(self.graph, self.prices, self.state, self.scratch, first, last)
         return True
 
     def clear(self) -> None:
@@ -157,6 +188,11 @@ class NetworkFlow:
     def courier_price(self) -> NDArray[np.int64]:
         """(m,) what one more unit of each courier would be worth: its dual price."""
         return self.state.price
+
+
+def _chunk(size: int, deadline: Deadline) -> int:
+    """Say how many to serve between two looks at the clock: all, where there is no deadline."""
+    return max(1, size if math.isinf(deadline.at_s) else CHUNK)
 
 
 def require_small(*prices: NDArray[np.int64]) -> None:

@@ -251,26 +251,26 @@ def fill(graph: Graph, prices: Prices, state: State, scratch: Scratch, courier: 
 
 
 @compiled(in_place=True)
-def settle(graph: Graph, prices: Prices, state: State, scratch: Scratch, n_waiting: int) -> None:
-    """Bring the first waiting orders into the flow, then fill every unit left short."""
-    for s in range(n_waiting):
-        enter(graph, prices, state, scratch, scratch.waiting[s])
-    n_short = 0
-    for j in range(state.held.size):
-        if state.units[j] > state.held[j]:
-            scratch.short[n_short] = j
-            n_short += 1
-    for s in range(n_short):
-        j = scratch.short[s]
+def refill(
+    graph: Graph, prices: Prices, state: State, scratch: Scratch, first: int, last: int
+) -> None:
+    """Fill every unit that some couriers are short of, or give it up."""
+    for j in range(first, last):
         while state.units[j] > state.held[j]:
             fill(graph, prices, state, scratch, j)
 
 
-@compiled
-def start(
-    graph: Graph, prices: Prices, state: State, scratch: Scratch, orders: NDArray[np.int64]
-) -> None:
-    """Solve from nothing, with the given orders in the flow."""
+@compiled(in_place=True)
+def settle(graph: Graph, prices: Prices, state: State, scratch: Scratch, n_waiting: int) -> None:
+    """Bring the first waiting orders into the flow, then fill every unit left short."""
+    for s in range(n_waiting):
+        enter(graph, prices, state, scratch, scratch.waiting[s])
+    refill(graph, prices, state, scratch, 0, state.held.size)
+
+
+@compiled(in_place=True)
+def empty(graph: Graph, prices: Prices, state: State) -> None:
+    """Take every order out of the flow; couriers' prices are those of their first units."""
     for j in range(state.held.size):
         state.held[j] = 0
         state.units[j] = 0
@@ -279,8 +279,26 @@ def start(
             state.price[j] = prices.marginal[graph.slot_ptr[j]]
     for i in range(state.pair.size):
         state.pair[i] = AWAY
-    scratch.waiting[: orders.size] = orders
-    settle(graph, prices, state, scratch, orders.size)
+
+
+@compiled(in_place=True)
+def leave_all(graph: Graph, prices: Prices, state: State, orders: NDArray[np.int64]) -> None:
+    """Begin with some orders, all left, at the least prices that make them so: units are short."""
+    empty(graph, prices, state)
+    for i in orders:
+        state.pair[i] = LEFT
+    for j in range(state.held.size):
+        highest = -FAR
+        for s in range(graph.courier_ptr[j], graph.courier_ptr[j + 1]):
+            e = graph.by_courier[s]
+            order = graph.order[e]
+            if state.pair[order] == LEFT:
+                highest = max(highest, prices.leave[order] - prices.pair[e])
+        base, units = graph.slot_ptr[j], 0
+        while units < prices.room[j] and prices.marginal[base + units] <= highest:
+            units += 1
+        state.units[j] = units
+        state.price[j] = max(state.price[j], highest)
 
 
 @compiled(in_place=True)

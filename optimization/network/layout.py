@@ -70,7 +70,6 @@ class Scratch(NamedTuple):
     heap_key: NDArray[np.int64]
     heap_courier: NDArray[np.int64]
     waiting: NDArray[np.int64]
-    short: NDArray[np.int64]
 
 
 def empty_state(graph: Graph) -> State:
@@ -97,5 +96,4 @@ def scratch_for(graph: Graph) -> Scratch:
         heap_key=np.zeros(k + 2, np.int64),
         heap_courier=np.zeros(k + 2, np.int64),
         waiting=np.zeros(n, np.int64),
-        short=np.zeros(m, np.int64),
     )

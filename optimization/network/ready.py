@@ -64,6 +64,7 @@ def _rehearse() -> None:
     flow.cancel(0)
     flow.insert(0)
     flow.limit(0, 0)
+    flow.solve()
     open_moves(*flow.plan, flow.courier_price)
     two = TwoObjectiveFlow(scalar, problem.term("f"))
     ends = two.at(2, 1), two.at(1, 2)

@@ -100,6 +100,9 @@ def improve(
     by_order[columns.orders[chosen]] = chosen[:, None]
     by_order[n] = -1
     order_ptr, order_column = columns.by_order
+    # Beside the columns of each order what the search asks of them first: memory is what it waits
+    # for.
+    order_courier, order_worth = columns.courier[order_column], worth[order_column]
     for _ in range(passes):
         improved = False
         for low in range(0, candidates.size, CHUNK):
@@ -110,6 +113,8 @@ def improve(
                 worth,
                 order_ptr,
                 order_column,
+                order_courier,
+                order_worth,
                 by_courier,
                 by_order,
                 candidates[low : low + CHUNK],
@@ -127,6 +132,8 @@ def _insert_and_repair(
     worth: Ints,
     order_ptr: Ints,
     order_column: Ints,
+    order_courier: Ints,
+    order_worth: Ints,
     by_courier: Ints,
     by_order: Ints,
     candidates: Ints,
@@ -200,12 +207,11 @@ def _insert_and_repair(
                     continue
                 best, choice = 0, -1
                 for z in range(order_ptr[i], order_ptr[i + 1]):
-                    c = order_column[z]
-                    old = by_courier[courier[c]]
-                    rise = worth[c] - (worth[old] if old >= 0 else 0)
+                    old = by_courier[order_courier[z]]
+                    rise = order_worth[z] - (worth[old] if old >= 0 else 0)
                     if rise <= best or (old >= 0 and ejected == MAX_EJECTED):
                         continue
-                    free = True
+                    c, free = order_column[z], True
                     for place in range(width):
                         holder = by_order[orders[c, place]]
                         free = free and (holder < 0 or holder == old)

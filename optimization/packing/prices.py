@@ -19,6 +19,8 @@ from optimization.stop import Deadline
 
 Floats = NDArray[np.float64]
 
+UNROLLED = 3
+"""Orders of a column that are looked up without a loop: most columns have no more."""
 PATIENCE = 15
 """Rounds without a better bound before the step is shortened."""
 
@@ -95,16 +97,18 @@ def ascend(
     best_price, best_bound = price.copy(), -np.inf
     direction, step_factor, since = np.zeros(n), step, 0
     cost = columns.cost.astype(np.float64)
-    orders = columns.orders.astype(np.int32)
+    # At least three wide, which the compiled loop takes in one go.
+    wide = max(0, UNROLLED - columns.orders.shape[1])
+    orders = np.pad(columns.orders, ((0, 0), (0, wide)), constant_values=n).astype(np.int32)
     respond = _respond_compiled if compiler_present() else _respond_arrays
-    pick = np.empty(columns.n_couriers, np.int64)
+    cover = np.empty(n + 1, np.int64)
     made = 0
     while made < rounds and not deadline.expired:
         made += 1
         bound = (
             columns.constant
             + price.sum()
-            + respond(columns.ptr, orders, cost, np.append(price, 0.0), pick)
+            + respond(columns.ptr, orders, cost, np.append(price, 0.0), cover)
         )
         if bound > best_bound + 1e-7 * abs(best_bound if best_bound > -np.inf else bound):
             best_price, since = price.copy(), 0
@@ -116,7 +120,7 @@ def ascend(
             break
         if since >= PATIENCE:
             step_factor, since, price = 0.66 * step_factor, 0, best_price.copy()
-        short = 1.0 - columns.covered(pick[pick >= 0])
+        short = 1.0 - cover[:n]
         short[(short > 0) & (price >= cap)] = 0.0
         direction = short + 0.3 * direction
         length = float(direction @ direction)
@@ -137,31 +141,37 @@ def least_by_courier(reduced: Ints, ptr: Ints) -> Ints:
 
 @compiled(in_place=True)
 def _respond_compiled(
-    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, pick: Ints
+    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, cover: Ints
 ) -> float:
-    """Let every courier pick its cheapest column at these prices; add up what they cost."""
+    """Let every courier take its cheapest column at these prices; add up what they cost.
+
+    `cover` (n + 1,) is how often each order is taken.
+    """
+    for i in range(cover.size):
+        cover[i] = 0
     total = 0.0
     for j in range(ptr.size - 1):
         best, chosen = 0.0, -1
         for c in range(ptr[j], ptr[j + 1]):
-            reduced = cost[c]
-            for place in range(orders.shape[1]):
+            reduced = cost[c] - price[orders[c, 0]] - price[orders[c, 1]] - price[orders[c, 2]]
+            for place in range(UNROLLED, orders.shape[1]):
                 reduced -= price[orders[c, place]]
             if reduced < best:
                 best, chosen = reduced, c
         total += best
-        pick[j] = chosen
+        if chosen >= 0:
+            for place in range(orders.shape[1]):
+                cover[orders[chosen, place]] += 1
     return total
 
 
 def _respond_arrays(
-    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, pick: Ints
+    ptr: Ints, orders: NDArray[np.int32], cost: Floats, price: Floats, cover: Ints
 ) -> float:
-    """Let every courier pick, in array code."""
+    """Let every courier take its cheapest column, in array code."""
     reduced = cost - price[orders].sum(axis=1)
     ranked = np.lexsort((reduced, np.repeat(np.arange(ptr.size - 1), np.diff(ptr))))
-    some = np.flatnonzero(np.diff(ptr))
-    pick[:] = -1
-    first = ranked[ptr[some]]
-    pick[some[reduced[first] < 0]] = first[reduced[first] < 0]
-    return float(np.minimum(reduced[first], 0.0).sum())
+    first = ranked[ptr[np.flatnonzero(np.diff(ptr))]]
+    taken = first[reduced[first] < 0]
+    cover[:] = np.bincount(orders[taken].ravel(), minlength=cover.size)
+    return float(reduced[taken].sum())

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from optimization.errors import SolverError
 from optimization.mincost import Ints
+from optimization.network.build import plan_of, usable_by_order
 from optimization.network.layout import AWAY
 from optimization.scalar import ScalarProblem
 from optimization.solution import Solution, Status, StopReason
@@ -66,7 +67,7 @@ class FlowEngine(ABC):
         Returns
         -------
         tuple
-            A plan of least cost, any, or of least cost for the orders that take part where the
+            A plan of least cost, any, or one for a part of the orders, the others away, where the
             deadline came first; (k,) the column of each of its pairs; and (m,) optimal prices of
             couriers' units, where the engine has them.
 
@@ -127,6 +128,23 @@ class FlowEngine(ABC):
             started_s=started_s,
             message=reason,
         )
+
+
+def named_by_ties(scalar: ScalarProblem, columns: Ints) -> Ints:
+    """Give the plan that the rule of ties names in place of another of the same least cost.
+
+    For flows; what is none stays as it is.
+
+    Raises
+    ------
+    SolverError
+        If the plan is not of least cost.
+    """
+    if recognise(scalar).kind is not Kind.FLOW:
+        return columns
+    column = usable_by_order(scalar)
+    on, _ = settle_ties(plan_of(scalar, column, np.flatnonzero(np.isin(column, columns))))
+    return np.sort(column[on[on >= 0]])
 
 
 def conclude(

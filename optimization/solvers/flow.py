@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimization.mincost import Ints, cheapest_flow
-from optimization.network.build import usable_by_order
-from optimization.network.layout import LEFT
+from optimization.network.build import plan_of, usable_by_order
 from optimization.scalar import ScalarProblem
 from optimization.solvers.base import FlowEngine
 from optimization.stop import Deadline
@@ -50,20 +49,7 @@ class FlowSolver(FlowEngine):
             np.concatenate([cost, marginal, leave]),
             supply,
         )
-        used = np.flatnonzero(sent[: column.size])
-        on = np.full(n, LEFT, np.int64)
-        on[order[used]] = used
-        plan = FlowPlan(
-            order,
-            courier,
-            cost,
-            leave,
-            scalar.marginal,
-            problem.slot_ptr[:-1],
-            courier_slots(problem),
-            on,
-        )
-        return plan, column, None
+        return plan_of(scalar, column, np.flatnonzero(sent[: column.size])), column, None
 
 
 def _sink_arcs(

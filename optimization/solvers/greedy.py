@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,10 +61,10 @@ def greedy_columns(
     would not pay for itself is never taken. A feasible selection to start with is kept.
     """
     problem = scalar.problem
-    size, count = problem.column_size, problem.orders_per_column
     column = np.flatnonzero(usable(problem))
+    base = problem.per_column(scalar.leave_cost)
+    base = _at(np.subtract(scalar.column_cost, base, out=base), column)
     room, load = problem.max_orders.copy(), problem.max_size.copy()
-    base = scalar.column_cost - problem.per_column(scalar.leave_cost)
     price = np.concatenate([np.zeros(1, np.int64), np.cumsum(scalar.marginal)])
     open_order = np.ones(problem.n_orders, np.bool_)
     added = {work.name: np.zeros(problem.n_couriers, np.int64) for work in problem.works}
@@ -70,35 +72,33 @@ def greedy_columns(
     taken = [best]
     while True:
         if best.size:
-            holder = problem.column_courier[best]
-            np.subtract.at(room, holder, count[best])
-            np.subtract.at(load, holder, size[best])
-            for work in problem.works:
-                np.add.at(added[work.name], holder, work.column[best])
+            owner, order = problem.entries(best)
+            holder = problem.column_courier[best][owner]
+            room -= np.bincount(holder, minlength=room.size)
+            np.subtract.at(load, holder, problem.order_size[order])
+            for name, total in added.items():
+                total += problem.added(name, best)
             if problem.one_column_per_courier:
                 room[holder] = 0
-            open_order[_entries(problem, best)[1]] = False
-            owner, order = _entries(problem, column)
-            fits = np.ones(column.size, np.bool_)
-            fits[owner[~open_order[order]]] = False
-            column = column[fits]
-            courier = problem.column_courier[column]
-            fits = (count[column] <= room[courier]) & (size[column] <= load[courier])
-            for work in problem.works:
-                fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
-            column = column[fits]
-        courier, orders = problem.column_courier[column], count[column]
-        slot = problem.slot_ptr[1:] - room
+            open_order[order] = False
+            fits = _fitting(problem, column, open_order, room, load, added)
+            column, base = column[fits], base[fits]
+        courier = _at(problem.column_courier, column)
+        first = problem.slot_ptr[1:] - room
         if problem.all_pairs:
-            onward = price[np.minimum(slot + 1, price.size - 1)] - price[slot]
-            cost = base[column] + onward[courier]
+            onward = (price[np.minimum(first + 1, price.size - 1)] - price[first])[courier]
         else:
-            cost = base[column] + price[slot[courier] + orders] - price[slot][courier]
+            count = problem.orders_per_column[column]
+            onward = price[first[courier] + count] - price[first][courier]
+        cost = np.add(base, onward, out=onward)
         for priced in scalar.work:
             more = problem.work(priced.work).column[column]
-            cost = cost + priced.rise(courier, added[priced.work][courier], more)
-        pays = np.flatnonzero(cost < 0)
-        best = _choices(problem, column[pays], (cost / orders)[pays])
+            cost += priced.rise(courier, added[priced.work][courier], more)
+        pays = column
+        if np.any(cost >= 0):
+            pays, cost = column[cost < 0], cost[cost < 0]
+        each = cost if problem.all_pairs else cost / problem.orders_per_column[pays]
+        best = _choices(problem, pays, each)
         if not best.size:
             return np.sort(np.concatenate(taken))
         taken.append(best)
@@ -114,8 +114,45 @@ def within_sizes(problem: AssignmentProblem, columns: NDArray[np.int64]) -> NDAr
     return np.sort(columns[ranked[load <= problem.max_size[courier]]])
 
 
+def _fitting(
+    problem: AssignmentProblem,
+    column: NDArray[np.int64],
+    open_order: NDArray[np.bool_],
+    room: NDArray[np.int64],
+    load: NDArray[np.int64],
+    added: Mapping[str, NDArray[np.int64]],
+) -> NDArray[np.int64]:
+    """Find the places of the columns whose orders are open and who fit their courier."""
+    # Places rather than marks: half the time where about half of all stay.
+    if problem.all_pairs:
+        place = np.flatnonzero(open_order[_at(problem.column_order, column)])
+    else:
+        owner, order = problem.entries(column)
+        is_open = np.ones(column.size, np.bool_)
+        is_open[owner[~open_order[order]]] = False
+        place = np.flatnonzero(is_open)
+    column = column[place]
+    courier = problem.column_courier[column]
+    if problem.all_pairs:
+        fits = (room > 0)[courier]
+        fits &= load[courier] >= problem.order_size[problem.column_order[column]]
+    else:
+        fits = room[courier] >= problem.orders_per_column[column]
+        fits &= load[courier] >= problem.column_size[column]
+    for work in problem.works:
+        fits &= added[work.name][courier] + work.column[column] <= work.limit[courier]
+    return place[np.flatnonzero(fits)]
+
+
+def _at(values: NDArray[Any], column: NDArray[np.int64]) -> NDArray[Any]:
+    """Take the values of some columns; of all without a copy, for new memory is what takes time."""
+    return values if column.size == values.size else values[column]
+
+
 def _choices(
-    problem: AssignmentProblem, column: NDArray[np.int64], cost: NDArray[np.float64]
+    problem: AssignmentProblem,
+    column: NDArray[np.int64],
+    cost: NDArray[np.int64] | NDArray[np.float64],
 ) -> NDArray[np.int64]:
     """Keep the columns that are first in cost, then id, at all of their orders and their courier.
 
@@ -127,33 +164,18 @@ def _choices(
             if by_courier or problem.all_pairs:
                 group = problem.column_courier if by_courier else problem.column_order
                 groups = problem.n_couriers if by_courier else problem.n_orders
-                worse = key > _least(groups, group[column], key)
+                first = key == _least(groups, _at(group, column), key)
             else:
-                owner, order = _entries(problem, column)
-                worse = np.zeros(column.size, np.bool_)
-                keys = key[owner]
-                worse[owner[keys > _least(problem.n_orders, order, keys)]] = True
-            column, cost = column[~worse], cost[~worse]
+                owner, order = problem.entries(column)
+                keys, first = key[owner], np.ones(column.size, np.bool_)
+                first[owner[keys > _least(problem.n_orders, order, keys)]] = False
+            first = np.flatnonzero(first)
+            column, cost = column[first], cost[first]
     return column
 
 
-def _least(
-    n: int, group: NDArray[np.int32], key: NDArray[np.int64] | NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _least(n: int, group: NDArray[np.int32], key: NDArray[Any]) -> NDArray[Any]:
     """Give for each key the least one of its group."""
-    least = np.full(n, np.inf)
+    least = np.full(n, key.max(initial=0), key.dtype)
     np.minimum.at(least, group, key)
     return least[group]
-
-
-def _entries(
-    problem: AssignmentProblem, column: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """List the orders of some columns, and for each the place of its column among them."""
-    if problem.all_pairs:
-        return np.arange(column.size), problem.column_order[column]
-    begin = problem.column_ptr[column]
-    length = problem.column_ptr[column + 1] - begin
-    owner = np.repeat(np.arange(column.size), length)
-    within = np.arange(owner.size) - np.repeat(np.cumsum(length) - length, length)
-    return owner, problem.column_order[np.repeat(begin, length) + within]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optimization.errors import SolverError
 from optimization.scalar import ScalarProblem, trivial_bound
 from optimization.solution import Solution, Status, StopReason
-from optimization.solvers.base import best_of, conclude, require_sound
+from optimization.solvers.base import best_of, conclude, named_by_ties, require_sound
 from optimization.solvers.cbc import MilpAnswer, Outcome
 from optimization.solvers.model import ColumnModel
 from optimization.solvers.pool import WorkerPool
@@ -82,7 +82,7 @@ class MilpSolver:
             answer = self.pool.run(model.for_coverage(), deadline, self.program)
             if answer is None or answer.outcome is not Outcome.OPTIMAL:
                 best = _chosen(model, answer, self.name)
-                return self._stopped(scalar, best, incumbent, known, started_s)
+                return self._stopped(scalar, deadline, best, incumbent, known, started_s)
             best_coverage = int(scalar.problem.leave.sum()) - round(-answer.objective)
         answer = self.pool.run(model.for_terms(best_coverage), deadline, self.program)
         if answer is not None and answer.outcome is Outcome.INFEASIBLE:
@@ -93,7 +93,7 @@ class MilpSolver:
             known = max(known, floor + math.ceil(answer.bound - slack))
         columns = _chosen(model, answer, self.name)
         if answer is None or columns is None or answer.outcome is not Outcome.OPTIMAL:
-            return self._stopped(scalar, columns, incumbent, known, started_s)
+            return self._stopped(scalar, deadline, columns, incumbent, known, started_s)
         value = scalar.value(columns)
         slack = TOLERANCE * max(1.0, abs(answer.objective))
         if abs(value - floor - answer.objective) > max(0.5, slack):
@@ -104,7 +104,7 @@ class MilpSolver:
             raise SolverError(f"{self.name} claims an optimum worse than a known plan")
         return conclude(
             scalar,
-            columns,
+            named_by_ties(scalar, columns),
             engine=self.name,
             stop_reason=StopReason.PROVEN,
             bound_value=value,
@@ -114,13 +114,14 @@ class MilpSolver:
     def _stopped(
         self,
         scalar: ScalarProblem,
+        deadline: Deadline,
         columns: NDArray[np.int64] | None,
         incumbent: Solution | None,
         bound_value: int,
         started_s: float,
     ) -> Solution:
         """Give the better of what the engine had and what was known before."""
-        found = None
+        found, timed = None, math.isfinite(deadline.at_s)
         if columns is not None and scalar.within_bounds(columns):
             found = columns
         engine = self.name
@@ -130,12 +131,13 @@ class MilpSolver:
         ):
             found, engine = best.columns, best.engine
         if found is None:
-            raise SolverError(f"{self.name} found nothing before the deadline")
+            limit = "the deadline" if timed else "its limit on work"
+            raise SolverError(f"{self.name} found nothing before {limit}")
         return conclude(
             scalar,
             found,
             engine=engine,
-            stop_reason=StopReason.DEADLINE,
+            stop_reason=StopReason.DEADLINE if timed else StopReason.WORK_LIMIT,
             bound_value=min(bound_value, scalar.value(found)),
             started_s=started_s,
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from optimization.errors import SolverError
 from optimization.scalar import ScalarProblem, trivial_bound
 from optimization.solution import Solution, Status, StopReason
-from optimization.solvers.base import best_of, conclude
+from optimization.solvers.base import best_of, conclude, named_by_ties
 from optimization.stop import Deadline
 from optimization.structure import usable
 from optimization.work import NO_LIMIT, WorkPrice
@@ -71,6 +71,8 @@ class PulpSolver:
         if status != _OPTIMAL and best is None:
             raise SolverError(f"{self.name} found nothing before the deadline")
         columns = model.columns() if status == _OPTIMAL or best is None else best.columns
+        if status == _OPTIMAL:
+            columns = named_by_ties(scalar, columns)
         value = scalar.value(columns)
         if best is not None and scalar.value(best.columns) < value:
             raise SolverError(f"{self.name} claims an optimum worse than a known plan")

@@ -1,4 +1,4 @@
-"""Every exact engine and brute force find the same composed optimum."""
+"""Every exact engine and brute force find the same composed optimum; on flows the same plan."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def _compare(seed, flags, bounded, random_problem, brute_force):
             assert (answer.coverage, answer.objective) == expected, (seed, name)
             assert answer.bound == answer.objective
             assert answer.gap == 0.0
+            if "flow" in answers:
+                assert answer.columns.tolist() == answers["flow"].columns.tolist(), (seed, name)
     return set(answers), expected is None, answers["ladder"].engine
 
 

@@ -1,12 +1,14 @@
 """Compiled loops: kept on disk, and never older than the loops and constants they use."""
 
+import gc
 import importlib
 import sys
 
 import numpy as np
 import pytest
 
-from optimization.compiled import compiled, compiler_present
+from optimization import Deadline, Weights, solve, warm_up
+from optimization.compiled import _Loop, compiled, compiler_present
 
 OUTER = """
 from optimization.compiled import compiled
@@ -74,3 +76,44 @@ def test_a_loop_keeps_its_name_and_documentation():
         """Say why."""
 
     assert (noted.__name__, noted.__doc__) == ("noted", "Say why.")
+
+
+def _kind(value):
+    """What a compiler tells apart: type and layout of arrays, the fields of tuples, scalars."""
+    if isinstance(value, np.ndarray):
+        order = "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else "A"
+        return value.dtype.str, value.ndim, order, value.flags.writeable
+    if isinstance(value, tuple):
+        return type(value).__name__, *map(_kind, value)
+    return np.asarray(value).dtype.str
+
+
+def test_after_the_warm_up_solving_compiles_nothing_more(random_problem, monkeypatch):
+    """Neither another loop nor a known one for other kinds of arrays: a deadline has no time."""
+    called, depth = set(), [0]
+
+    def machine(loop):
+        def run(*args):
+            if not depth[0]:
+                called.add((loop.__module__, loop.__qualname__, *map(_kind, args)))
+            depth[0] += 1
+            try:
+                return loop._function(*args)
+            finally:
+                depth[0] -= 1
+
+        return run
+
+    monkeypatch.setattr(_Loop, "_machine", machine)
+    monkeypatch.setattr(sys.modules["optimization.solve"], "MANY_PAIRS", 0)
+    for loop in (found for found in gc.get_objects() if isinstance(found, _Loop)):
+        monkeypatch.setattr(loop, "_run", None)
+    warm_up()
+    known = set(called)
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        kinds = {"sizes": seed % 2 > 0, "bundles": seed % 3 > 1, "work": seed % 5 > 3}
+        problem = random_problem(rng, **kinds)
+        for seconds in (0.1, None):
+            solve(problem, Weights({"a": 1.0, "c": 1.0}), deadline=Deadline.after(seconds))
+    assert called - known == set()

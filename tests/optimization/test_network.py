@@ -9,6 +9,7 @@ from optimization import Deadline, SolverError, Weights, recognise, scalarize, s
 from optimization.network import is_ready, warm_up
 from optimization.network.build import flow_of
 from optimization.network.flow import NetworkFlow
+from optimization.network.kernels import empty
 from optimization.solvers import SOLVERS
 from optimization.solvers.flow import FlowSolver
 from optimization.solvers.network import NetworkSolver
@@ -188,3 +189,52 @@ def test_flow_structure_is_what_the_engine_asks_for(paper):
     flow.solve()
     assert recognise(scalar).kind.value == "min-cost flow"
     assert column[flow.chosen].tolist() == [0, 3, 4, 7]
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.0])
+def test_both_ways_of_starting_end_at_the_same_value(share):
+    """Orders looking for units, and units for orders where these outnumber them."""
+    rng = np.random.default_rng(11)
+    ways = set()
+    for _ in range(40):
+        data = _large(rng)
+        data["room"] = rng.binomial(data["slots"], share / 2)
+        flow = NetworkFlow(**data)
+        flow.solve()
+        flow.certify()
+        room = np.minimum(data["room"], np.diff(flow.graph.courier_ptr)).sum()
+        for present in (rng.random(60) < 0.4, np.ones(60, np.bool_)):
+            ways.add(bool(present.sum() > room))
+            flow.solve(present)
+            flow.certify()
+            value = _value(flow)
+            empty(flow.graph, flow.prices, flow.state)
+            for i in np.flatnonzero(present).tolist():
+                flow.insert(i)
+            flow.certify()
+            assert _value(flow) == value
+    assert ways == {False, True}
+
+
+def test_units_that_are_cut_short_leave_a_part_of_a_plan():
+    """Nobody is said to be left who was not looked at, and every courier has room."""
+    rng = np.random.default_rng(3)
+    n, m = 2000, 1500
+    key = np.sort(rng.choice(n * m, 40_000, replace=False))
+    flow = NetworkFlow(
+        (key // m).astype(np.int32),
+        (key % m).astype(np.int32),
+        pair=rng.integers(0, 99, key.size),
+        marginal=np.zeros(m, np.int64),
+        leave=np.full(n, 10**6),
+        slots=np.ones(m, np.int64),
+        room=np.ones(m, np.int64),
+    )
+    assert not flow.solve(deadline=Deadline.after(0.0))
+    assert flow.left.size == 0
+    held = np.bincount(flow.graph.courier[flow.chosen], minlength=m)
+    assert 0 < held.sum() < m
+    assert held.max() == 1
+    assert flow.solve()
+    flow.certify()
+    assert flow.left.size == n - m

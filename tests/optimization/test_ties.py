@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from optimization import AssignmentProblem, SolverSession, Term, Weights, scalarize, solve, warm_up
+from optimization.errors import SolverError
 from optimization.network.build import flow_of
 from optimization.network.flow import NetworkFlow
 from optimization.network.tied import open_moves as tied_moves
+from optimization.solvers.base import named_by_ties
 from optimization.solvers.flow import FlowSolver
+from optimization.solvers.greedy import greedy_columns
+from optimization.solvers.milp import MilpSolver
 from optimization.solvers.network import NetworkSolver
+from optimization.solvers.pulp_cbc import PulpSolver
 from optimization.stop import NEVER, Deadline
 from optimization.ties import LEAVING, courier_prices, open_moves, settle_ties, tie_number
 
@@ -85,6 +90,21 @@ def test_neither_the_engine_nor_the_order_of_the_columns_decides(values):
             scalar = scalarize(permuted(problem, ranking), WEIGHTS)
             plans |= {tuple(np.sort(ranking[e.columns(scalar)]).tolist()) for e in ENGINES}
         assert len(plans) == 1, seed
+
+
+@pytest.mark.parametrize("values", [1, 2, 5])
+def test_programs_give_the_plan_that_flows_give(values):
+    """CBC, HiGHS and PuLP, where the problem is a flow."""
+    programs = MilpSolver(), MilpSolver(program="highs"), PulpSolver()
+    for seed in range(4):
+        scalar = scalarize(tied(np.random.default_rng(seed), 30, 20, 200, values), WEIGHTS)
+        want = FlowSolver().columns(scalar).tolist()
+        for engine in programs:
+            found = engine.solve(scalar, NEVER)
+            assert found.proven
+            assert found.columns.tolist() == want, (seed, engine.name)
+    for engine in programs[:2]:
+        engine.pool.close()
 
 
 def test_cold_and_warm_solve_give_the_same_plan():
@@ -170,7 +190,8 @@ def test_what_cannot_be_settled_in_time_says_so():
 
 
 def test_a_flow_cut_short_is_the_optimum_of_the_orders_it_took_in():
-    scalar = scalarize(tied(np.random.default_rng(1), 3000, 2000, 60_000, 50), WEIGHTS)
+    """Where there is room for all, orders come in one by one."""
+    scalar = scalarize(tied(np.random.default_rng(1), 3000, 4000, 60_000, 50), WEIGHTS)
     plan, _, _ = NetworkSolver().optimum(scalar, Deadline.after(0.0))
     taken = plan.on > -2
     assert 0 < taken.sum() < 3000
@@ -210,3 +231,20 @@ def test_the_compiled_pass_lists_what_the_arrays_list(values):
             plan, price = flow.plan, flow.courier_price
         for mine, others in zip(tied_moves(*plan, price), open_moves(plan, price), strict=True):
             assert mine.tolist() == others.tolist(), seed
+
+
+def test_a_plan_that_is_not_of_least_cost_is_told():
+    """Its moves have no prices, however little it costs too much; a plan of least cost has some."""
+    dearer = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        scalar = scalarize(tied(rng, 8, 6, 30, 4), WEIGHTS)
+        columns = greedy_columns(scalar)
+        least = scalar.value(NetworkSolver().columns(scalar))
+        if scalar.value(columns) == least:
+            assert scalar.value(named_by_ties(scalar, columns)) == least
+            continue
+        dearer += 1
+        with pytest.raises(SolverError, match="not of least cost"):
+            named_by_ties(scalar, columns)
+    assert 50 < dearer < 250
