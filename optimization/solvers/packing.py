@@ -248,7 +248,12 @@ def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadli
     """Make a first packing, or take the one known."""
     spread = int(columns.cost.max(initial=0)) - int(columns.cost.min(initial=0))
     priced = columns.leave[columns.leave > 0]
-    unit = min(columns.dominance, SPREADS * spread // int(priced.min(initial=1000)) + 1)
+    # Leaving costs a multiple of what all costs are multiples of, so that values still come in
+    # steps as large as the costs'.
+    whole = int(np.gcd.reduce(columns.cost))
+    whole = max(1, whole // math.gcd(whole, int(np.gcd.reduce(columns.leave))))
+    unit = SPREADS * spread // int(priced.min(initial=1000)) + 1
+    unit = min(columns.dominance, whole * -(-unit // whole))
     search = _Search(columns, unit, np.zeros(0, np.int64))
     worth = np.append(search.cap, 0)[columns.orders].sum(axis=1) - columns.cost
     ranking = np.argsort(-worth, kind="stable")
