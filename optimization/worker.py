@@ -50,6 +50,7 @@ def main() -> None:
             {
                 "outcome": np.array(int(answer.outcome)),
                 "values": answer.values,
+                "prices": answer.prices,
                 "claims": np.array([answer.objective, answer.bound]),
             },
         )

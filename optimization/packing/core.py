@@ -74,12 +74,12 @@ def solve_core(
     """
     question = _Question(columns, price, cap, target, most_left)
     if question.open:
-        question.relax(pool.run(question.model(), deadline, "highs-relaxed"))
+        question.relax(pool.run(question.relaxation(), deadline, "highs-relaxed"))
     for size in (*SIZES, len(columns)):
         if not question.open:
             break
         some = question.nearest(size)
-        answer = pool.run(question.model(some), deadline, "highs")
+        answer = pool.run(question.program(some), deadline, "cp-sat")
         if answer is None or answer.outcome is Outcome.NOTHING:
             break
         question.learn(some, answer)
@@ -128,7 +128,7 @@ class _Question:
     def relax(self, answer: MilpAnswer | None) -> None:
         """Take over the dual prices of the relaxation where they prove more."""
         if answer is not None and answer.outcome is Outcome.OPTIMAL:
-            price = self.known.price + answer.values[: self.cap.size]
+            price = self.known.price + answer.prices[: self.cap.size]
             found = certify(self.columns, price, self.cap)
             if found.bound > self.bound:
                 self._know(found)
@@ -138,25 +138,31 @@ class _Question:
         """List that many columns of least slack, or all."""
         return np.sort(np.argsort(self.known.slack, kind="stable")[:size])
 
-    def model(self, some: Ints | None = None) -> MilpModel:
-        """Write out the program of some columns; of all, with no limit on what is left, for None.
+    def relaxation(self) -> MilpModel:
+        """Write out the program of all columns, with no limit on what is left."""
+        return self._model(np.arange(len(self.columns)), self.known, 1, None)
 
-        Costs are what a packing is worth above the bound.
-        """
-        reduced = self.columns.reduced(self.known.price)
-        best = np.minimum(least_by_courier(reduced, self.columns.ptr), 0)
-        most_left = None if some is None else self.most_left
-        some = np.arange(len(self.columns)) if some is None else some
+    def program(self, some: Ints) -> MilpModel:
+        """Write out the program of some columns, in whole steps."""
+        price = self.step * np.rint(self.known.price / self.step).astype(np.int64)
+        self.coarse = certify(self.columns, price, self.cap)
+        return self._model(some, self.coarse, self.step, self.most_left)
+
+    def _model(
+        self, some: Ints, prices: Prices, unit: int, most_left: tuple[Ints, int] | None
+    ) -> MilpModel:
+        """Write out the program of some columns; costs are what a packing is worth above a bound."""
+        best = np.minimum(least_by_courier(self.columns.reduced(prices.price), self.columns.ptr), 0)
         orders = self.columns.orders[some]
         real = orders < self.cap.size
         return partition_model(
             order=orders[real],
             owner=np.nonzero(real)[0],
             courier=self.columns.courier[some],
-            slack=self.known.slack[some],
-            idle=-best,
-            left=self.cap - self.known.price,
-            reach=self.reach,
+            slack=prices.slack[some] // unit,
+            idle=-best // unit,
+            left=(self.cap - prices.price) // unit,
+            reach=(self.target - self.step - prices.bound) // unit,
             most_left=most_left,
         )
 
@@ -172,8 +178,8 @@ class _Question:
             return
         picked = some[answer.values[: some.size] > 0.5]
         value = self.columns.value_at(picked, self.cap)
-        above = value - self.bound
-        if not math.isclose(above, answer.objective, rel_tol=TOLERANCE, abs_tol=0.5):
+        above = (value - self.coarse.bound) // self.step
+        if above != round(answer.objective):
             raise SolverError(f"the core is claimed to be worth {answer.objective:.9g}, is {above}")
         if value < self.target:
             self.chosen, self.target = self.core[picked], value
@@ -183,8 +189,8 @@ class _Question:
         if answer.outcome is not Outcome.FEASIBLE:
             self.bound = self.target
         elif math.isfinite(answer.bound):
-            slack = TOLERANCE * max(1.0, abs(answer.bound))
-            self.bound += max(0, math.ceil(answer.bound - slack))
+            proven = self.coarse.bound + self.step * math.ceil(answer.bound - TOLERANCE)
+            self.bound = max(self.bound, proven)
 
     def _know(self, prices: Prices) -> None:
         self.known, self.bound = prices, prices.bound

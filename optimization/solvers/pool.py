@@ -144,7 +144,8 @@ class WorkerPool:
         if "error" in answer:
             raise SolverError(str(answer["error"]))
         objective, bound = answer["claims"].tolist()
-        return MilpAnswer(Outcome(int(answer["outcome"])), answer["values"], objective, bound)
+        outcome = Outcome(int(answer["outcome"]))
+        return MilpAnswer(outcome, answer["values"], objective, bound, answer["prices"])
 
     @property
     def alive(self) -> int:
