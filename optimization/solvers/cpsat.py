@@ -33,13 +33,13 @@ def solve_with_cpsat(model: MilpModel, limit_s: float) -> MilpAnswer:
     variables = [program.new_bool_var("") for _ in range(model.cost.size)]
     ptr, entry = model.row_ptr.tolist(), model.row_var.tolist()
     whole = model.row_coef.astype(np.int64).tolist()
-    ones = np.add.reduceat(model.row_coef != 1.0, model.row_ptr[:-1]) == 0
     for row, (lower, upper) in enumerate(zip(model.row_lower, model.row_upper, strict=True)):
         held = [variables[v] for v in entry[ptr[row] : ptr[row + 1]]]
-        if ones[row] and lower == upper == 1.0:
+        coef = whole[ptr[row] : ptr[row + 1]]
+        if lower == upper == 1.0 and set(coef) <= {1}:
             program.add_exactly_one(held)
             continue
-        total = cp_model.LinearExpr.weighted_sum(held, whole[ptr[row] : ptr[row + 1]])
+        total = cp_model.LinearExpr.weighted_sum(held, coef)
         if lower > -np.inf:
             program.add(total >= round(lower))
         if upper < np.inf:
