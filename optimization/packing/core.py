@@ -16,7 +16,7 @@ from optimization.solvers.partition import partition_model
 from optimization.solvers.pool import WorkerPool
 from optimization.stop import Deadline
 
-SIZES = (600, 2400)
+SIZES = (600, 1200)
 """Columns of least slack that are solved before all: they mostly hold the best packing, and what it
 then leaves in question is proven sooner than the whole is solved."""
 
