@@ -31,7 +31,9 @@ def main() -> None:
     requests: queue.SimpleQueue[dict[str, NDArray[Any]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
-    import scipy.optimize  # noqa: F401 - needed next, and slow enough to be done while idle
+    # Needed next, and slow enough to be done while idle.
+    import ortools.sat.python.cp_model
+    import scipy.optimize  # noqa: F401
 
     while True:
         request = requests.get()
