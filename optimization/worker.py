@@ -26,13 +26,13 @@ def main() -> None:
     # Engines write to standard output from C: keep the pipe for answers only.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    import ortools.linear_solver.pywraplp  # noqa: F401 - the slow import is part of getting ready
+    import ortools.linear_solver.pywraplp
 
     requests: queue.SimpleQueue[dict[str, NDArray[Any]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
     # Needed next, and slow enough to be done while idle.
-    import ortools.sat.python.cp_model
+    import ortools.sat.python.cp_model  # noqa: F401
     import scipy.optimize  # noqa: F401
 
     while True:
@@ -52,7 +52,6 @@ def main() -> None:
             {
                 "outcome": np.array(int(answer.outcome)),
                 "values": answer.values,
-                "prices": answer.prices,
                 "claims": np.array([answer.objective, answer.bound]),
             },
         )

@@ -21,7 +21,7 @@ SIZES = (600, 1200)
 then leaves in question is proven sooner than the whole is solved."""
 
 TOLERANCE = 1e-6
-"""Relative slack within which an engine's floating-point claim counts as the integer it means."""
+"""Steps within which an engine's floating-point bound counts as the integer it means."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,8 @@ class _Question:
     """What could still be part of a packing below the target, and what is known about it.
 
     `core` are the ids of `columns` among those given; the bound of `known` is one on packings of
-    what is left, since the rest cannot be part of anything better.
+    what is left, since the rest cannot be part of anything better. `coarse` are the prices that the
+    last program was written out from.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class _Question:
         # Values differ by multiples of this, so what is better is better by a whole step.
         self.step = max(1, int(np.gcd.reduce(np.concatenate([columns.cost, cap]))))
         self._know(certify(columns, price, cap))
+        self.coarse = self.known
         self.narrow()
 
     @property
@@ -128,7 +130,7 @@ class _Question:
     def relax(self, answer: MilpAnswer | None) -> None:
         """Take over the dual prices of the relaxation where they prove more."""
         if answer is not None and answer.outcome is Outcome.OPTIMAL:
-            price = self.known.price + answer.prices[: self.cap.size]
+            price = self.known.price + answer.values[: self.cap.size]
             found = certify(self.columns, price, self.cap)
             if found.bound > self.bound:
                 self._know(found)
@@ -143,7 +145,7 @@ class _Question:
         return self._model(np.arange(len(self.columns)), self.known, 1, None)
 
     def program(self, some: Ints) -> MilpModel:
-        """Write out the program of some columns, in whole steps."""
+        """Write out the program of some columns, in whole steps: from prices that are, too."""
         price = self.step * np.rint(self.known.price / self.step).astype(np.int64)
         self.coarse = certify(self.columns, price, self.cap)
         return self._model(some, self.coarse, self.step, self.most_left)
@@ -151,8 +153,12 @@ class _Question:
     def _model(
         self, some: Ints, prices: Prices, unit: int, most_left: tuple[Ints, int] | None
     ) -> MilpModel:
-        """Write out the program of some columns; costs are what a packing is worth above a bound."""
-        best = np.minimum(least_by_courier(self.columns.reduced(prices.price), self.columns.ptr), 0)
+        """Write out the program of some columns.
+
+        Costs are what a packing is worth above the bound of these prices, in units.
+        """
+        reduced = self.columns.reduced(prices.price)
+        best = np.minimum(least_by_courier(reduced, self.columns.ptr), 0)
         orders = self.columns.orders[some]
         real = orders < self.cap.size
         return partition_model(

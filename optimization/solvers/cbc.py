@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -23,16 +23,12 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MilpAnswer:
-    """Values (v,), objective and best bound as the engine claims them; empty without a solution.
-
-    A relaxation comes with its dual prices, one per row.
-    """
+    """Values (v,), objective and best bound as the engine claims them; empty without a solution."""
 
     outcome: Outcome
     values: NDArray[np.float64]
     objective: float
     bound: float
-    prices: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 def solve_with_cbc(model: MilpModel, limit_s: float) -> MilpAnswer:

@@ -23,7 +23,7 @@ def solve_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
     from scipy.sparse import csr_array
 
     if not model.cost.size:
-        return _without_variables(model)
+        return _without_variables(model, np.zeros(0))
     shape = model.row_lower.size, model.cost.size
     timed = np.isfinite(limit_s)
     limit = {"time_limit": limit_s} if timed else {"node_limit": MOST_NODES}
@@ -45,7 +45,7 @@ def solve_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
 
 
 def relax_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
-    """Solve the relaxation of a set partitioning, with its dual prices.
+    """Solve the relaxation of a set partitioning; the values are its dual prices, per row.
 
     No variable has an upper bound of its own: its rows are one, and all that is paid is in them.
     """
@@ -53,7 +53,7 @@ def relax_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
     from scipy.sparse import csr_array
 
     if not model.cost.size:
-        return _without_variables(model)
+        return _without_variables(model, np.zeros(model.row_lower.size))
     shape = model.row_lower.size, model.cost.size
     rows = csr_array((model.row_coef, model.row_var, model.row_ptr), shape=shape)
     limit = {"time_limit": limit_s} if np.isfinite(limit_s) else {}
@@ -65,12 +65,10 @@ def relax_with_highs(model: MilpModel, limit_s: float) -> MilpAnswer:
     if found.status != OPTIMAL:
         return MilpAnswer(Outcome.NOTHING, np.zeros(0), np.inf, -np.inf)
     value = float(found.fun)
-    values, prices = np.asarray(found.x), np.asarray(found.eqlin.marginals)
-    return MilpAnswer(Outcome.OPTIMAL, values, value, value, prices)
+    return MilpAnswer(Outcome.OPTIMAL, np.asarray(found.eqlin.marginals), value, value)
 
 
-def _without_variables(model: MilpModel) -> MilpAnswer:
+def _without_variables(model: MilpModel, values: NDArray[np.float64]) -> MilpAnswer:
     """Answer what neither function of scipy's takes: a program with rows alone."""
     held = bool(((model.row_lower <= 0.0) & (model.row_upper >= 0.0)).all())
-    outcome = Outcome.OPTIMAL if held else Outcome.INFEASIBLE
-    return MilpAnswer(outcome, np.zeros(0), 0.0, 0.0, np.zeros(model.row_lower.size))
+    return MilpAnswer(Outcome.OPTIMAL if held else Outcome.INFEASIBLE, values, 0.0, 0.0)

@@ -174,7 +174,7 @@ class _Search:
         answer = pool.run(core.model, self.deadline, "highs-relaxed")
         if answer is None or answer.outcome is not Outcome.OPTIMAL:
             return False
-        move, before = answer.prices[: self.price.size], self.bound
+        move, before = answer.values[: self.price.size], self.bound
         for share in (1.0, 0.5):
             price = np.minimum(self.price + np.rint(share * move).astype(np.int64), self.b.leave)
             bound = evaluate(

@@ -144,8 +144,7 @@ class WorkerPool:
         if "error" in answer:
             raise SolverError(str(answer["error"]))
         objective, bound = answer["claims"].tolist()
-        outcome = Outcome(int(answer["outcome"]))
-        return MilpAnswer(outcome, answer["values"], objective, bound, answer["prices"])
+        return MilpAnswer(Outcome(int(answer["outcome"])), answer["values"], objective, bound)
 
     @property
     def alive(self) -> int:
