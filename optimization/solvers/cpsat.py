@@ -15,8 +15,8 @@ MOST_WORK = 0.5
 def solve_with_cpsat(model: MilpModel, limit_s: float) -> MilpAnswer:
     """Minimise over binaries with whole numbers, exactly, with one thread.
 
-    On set partitioning with small costs mostly faster than HiGHS and CBC, and never much slower:
-    those with a gap at the root take HiGHS up to ten times as long. Without a time limit at most
+    On set partitioning with small costs faster than CBC and HiGHS, which takes up to ten times
+    as long where there is a gap at the root; with large costs slower. Without a time limit at most
     `MOST_WORK`, which is work, not time: the same model stops at the same solution.
 
     Raises
