@@ -204,8 +204,9 @@ def _rival_columns(
     table = np.where(
         place < ptr[1:, None], np.append(orders, -1)[np.minimum(place, len(orders))], -1
     )
-    _, same = np.unique(np.sort(table, axis=1), axis=0, return_inverse=True)
-    same = same.ravel()
+    same = np.zeros(len(table), np.int64)
+    for ids in np.sort(table, axis=1).T:  # numbered anew after each, so that nothing overflows
+        _, same = np.unique(same * (problem.n_orders + 1) + ids + 1, return_inverse=True)
     by_orders = np.lexsort((cost, same))
     start = np.searchsorted(same[by_orders], same[chosen], side="left")
     end = np.searchsorted(same[by_orders], same[chosen], side="right")
