@@ -23,7 +23,7 @@ then leaves in question is proven sooner than the whole is solved."""
 TOLERANCE = 1e-6
 """Relative slack within which an engine's floating-point claim counts as the integer it means."""
 
-FEW_STEPS = 1000
+FEW_STEPS = 100
 """Steps between bound and target up to which CP-SAT, which works on whole numbers, is the faster
 engine: minutes, say, rather than their millionths."""
 
