@@ -5,6 +5,7 @@ A process of its own, because an engine that overruns its limit can only be stop
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import sys
@@ -26,14 +27,16 @@ def main() -> None:
     # Engines write to standard output from C: keep the pipe for answers only.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    import ortools.linear_solver.pywraplp
+    import ortools.linear_solver.pywraplp  # noqa: F401 - the slow import is part of getting ready
 
     requests: queue.SimpleQueue[dict[str, NDArray[Any]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
-    # Needed next, and slow enough to be done while idle.
-    import ortools.sat.python.cp_model  # noqa: F401
-    import scipy.optimize  # noqa: F401
+    import scipy.optimize  # noqa: F401 - needed next, and slow enough to be done while idle
+
+    # Needed less often, and slower: who does not ask for it is served meanwhile.
+    cp_sat = "ortools.sat.python.cp_model"
+    threading.Thread(target=importlib.import_module, args=(cp_sat,), daemon=True).start()
 
     while True:
         request = requests.get()

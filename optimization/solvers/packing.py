@@ -259,7 +259,7 @@ def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadli
     # Leaving costs a multiple of what all costs are multiples of, so that values still come in
     # steps as large as the costs'.
     whole = int(np.gcd.reduce(columns.cost))
-    whole = max(1, whole // math.gcd(whole, int(np.gcd.reduce(columns.leave))))
+    whole = max(1, whole // max(1, math.gcd(whole, int(np.gcd.reduce(columns.leave)))))
     unit = SPREADS * spread // int(priced.min(initial=1000)) + 1
     unit = min(columns.dominance, whole * -(-unit // whole))
     search = _Search(columns, unit, np.zeros(0, np.int64))
