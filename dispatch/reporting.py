@@ -198,6 +198,8 @@ def _rival_columns(
     problem: AssignmentProblem, chosen: Ints, cost: Floats, count: int
 ) -> dict[int, list[int]]:
     """List each chosen column's `count` cheapest rivals for the same orders."""
+    if not count:
+        return {c: [] for c in chosen.tolist()}
     ptr, orders = problem.column_ptr, problem.column_order
     width = int(problem.orders_per_column.max(initial=1))
     place = ptr[:-1, None] + np.arange(width)
