@@ -1,8 +1,8 @@
 """Days of the Grubhub instances under one policy: measures per instance, beside the published ones.
 
 Every day is checked strictly; a violation ends the run. CPU is of the whole day, solver processes
-included, after a warm-up on some orders of its middle. Results can be kept as JSON, one file per
-instance, and are then read instead of run again.
+included, after a warm-up: their start, and some orders of the day's middle. Results can be kept as
+JSON, one file per instance, and are then read instead of run again.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from dispatch.simulation.grubhub.policies import (
 )
 from dispatch.simulation.grubhub.published import DEVELOPMENT, SEED_0
 from dispatch.simulation.grubhub.reyes import paper_scheme
+from optimization.solvers.registry import SOLVERS
 
 POLICIES: dict[str, tuple[Callable[..., Policy], float]] = {
     "ours": (rolling_horizon, PERIOD_S),
@@ -86,6 +87,9 @@ def live(
     placed = sorted(day.orders, key=lambda order: order.placed_at)
     middle = max(0, (len(placed) - WARM_UP_ORDERS) // 2)
     warm_up = replace(day, orders=tuple(placed[middle : middle + WARM_UP_ORDERS]))
+    workers = SOLVERS["packing"].pool  # type: ignore[attr-defined]
+    if not workers.alive:
+        workers.warm().join()
     Environment(warm_up, make(warm_up), AlwaysAccept()).run()
     start_s = cpu_s()
     log = Environment(day, make(day), AlwaysAccept()).run()

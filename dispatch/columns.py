@@ -4,7 +4,9 @@ One function makes them, so that what a model was trained on and what it is aske
 same arithmetic on the same quantities. Names and units are those of `models.features`.
 """
 
+import math
 from dataclasses import dataclass, fields
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -89,9 +91,12 @@ class OfferContext:
 
 def local_clock(moment_s: Floats, timezone: str) -> tuple[Floats, Floats]:
     """Hour of day [0, 24) and weekday (0 = Monday) of epoch seconds in an IANA timezone."""
-    local = pd.to_datetime(pd.Series(moment_s), unit="s", utc=True).dt.tz_convert(
-        ZoneInfo(timezone)
-    )
+    zone = ZoneInfo(timezone)
+    if moment_s.size == 1:  # a snapshot's own moment: pandas takes milliseconds for it
+        now = datetime.fromtimestamp(math.floor(moment_s[0]), zone)
+        of_day = now.hour + now.minute / 60 + now.second / 3600
+        return np.array([of_day]), np.array([now.weekday()], dtype=np.float64)
+    local = pd.to_datetime(pd.Series(moment_s), unit="s", utc=True).dt.tz_convert(zone)
     hour = local.dt.hour + local.dt.minute / 60 + local.dt.second / 3600
     return (
         np.asarray(hour, dtype=np.float64),

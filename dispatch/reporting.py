@@ -198,14 +198,17 @@ def _rival_columns(
     problem: AssignmentProblem, chosen: Ints, cost: Floats, count: int
 ) -> dict[int, list[int]]:
     """List each chosen column's `count` cheapest rivals for the same orders."""
+    if not count:
+        return {c: [] for c in chosen.tolist()}
     ptr, orders = problem.column_ptr, problem.column_order
     width = int(problem.orders_per_column.max(initial=1))
     place = ptr[:-1, None] + np.arange(width)
     table = np.where(
         place < ptr[1:, None], np.append(orders, -1)[np.minimum(place, len(orders))], -1
     )
-    _, same = np.unique(np.sort(table, axis=1), axis=0, return_inverse=True)
-    same = same.ravel()
+    same = np.zeros(len(table), np.int64)
+    for ids in np.sort(table, axis=1).T:  # numbered anew after each, so that nothing overflows
+        _, same = np.unique(same * (problem.n_orders + 1) + ids + 1, return_inverse=True)
     by_orders = np.lexsort((cost, same))
     start = np.searchsorted(same[by_orders], same[chosen], side="left")
     end = np.searchsorted(same[by_orders], same[chosen], side="right")

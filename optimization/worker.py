@@ -5,6 +5,7 @@ A process of its own, because an engine that overruns its limit can only be stop
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import sys
@@ -32,6 +33,10 @@ def main() -> None:
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     write_frame(answers, {"ready": np.array(True)})
     import scipy.optimize  # noqa: F401 - needed next, and slow enough to be done while idle
+
+    # Needed less often, and slower: who does not ask for it is served meanwhile.
+    cp_sat = "ortools.sat.python.cp_model"
+    threading.Thread(target=importlib.import_module, args=(cp_sat,), daemon=True).start()
 
     while True:
         request = requests.get()

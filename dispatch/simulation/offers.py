@@ -97,10 +97,13 @@ class OfferDesk:
     ) -> tuple[list[TimedStop], tuple[TimedStop, ...]]:
         """Return the stops that stay as they are, and the timed stops after them.
 
-        New stops come last, but among those that may still be moved where the route names these.
+        New stops come last, but among those that may still be moved where the route names these;
+        what the route begins after stays before it.
         """
         world = self._world
         kept, movable = state.split(world.now_s)
+        while movable and (movable[0].kind, movable[0].order.id) not in proposal.route:
+            kept.append(movable.pop(0))
         mates = {(s.kind, s.order.id): s for s in movable}
         joint = [s for s in proposal.route if s in mates or s in proposal.stops]
         if len(joint) < len(mates) + len(proposal.stops):  # no route, or one without older work

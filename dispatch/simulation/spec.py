@@ -165,7 +165,7 @@ CHAINS = PolicyRules(
             finish_first=True,
         ),
         objective=Objective(acceptance=1.0, delivery_time=1.0, lateness=0.0, fairness=0.0),
-        offers=_PATIENT.offers,
+        offers=replace(_PATIENT.offers, rivals=0),  # no backups, and nobody asks why
     ),
 )
 """Minutes to the door count, trips are chains of jobs at one restaurant each, told job by job.

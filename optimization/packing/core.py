@@ -16,12 +16,16 @@ from optimization.solvers.partition import partition_model
 from optimization.solvers.pool import WorkerPool
 from optimization.stop import Deadline
 
-SIZES = (600, 2400)
+SIZES = (600, 1200)
 """Columns of least slack that are solved before all: they mostly hold the best packing, and what it
 then leaves in question is proven sooner than the whole is solved."""
 
 TOLERANCE = 1e-6
 """Relative slack within which an engine's floating-point claim counts as the integer it means."""
+
+FEW_STEPS = 100
+"""Steps between bound and target up to which CP-SAT, which works on whole numbers, is the faster
+engine: minutes, say, rather than their millionths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +78,12 @@ def solve_core(
     """
     question = _Question(columns, price, cap, target, most_left)
     if question.open:
-        question.relax(pool.run(question.model(), deadline, "highs-relaxed"))
+        question.relax(pool.run(question.relaxation(), deadline, "highs-relaxed"))
     for size in (*SIZES, len(columns)):
         if not question.open:
             break
         some = question.nearest(size)
-        answer = pool.run(question.model(some), deadline, "highs")
+        answer = pool.run(question.program(some), deadline, question.engine)
         if answer is None or answer.outcome is Outcome.NOTHING:
             break
         question.learn(some, answer)
@@ -94,7 +98,8 @@ class _Question:
     """What could still be part of a packing below the target, and what is known about it.
 
     `core` are the ids of `columns` among those given; the bound of `known` is one on packings of
-    what is left, since the rest cannot be part of anything better.
+    what is left, since the rest cannot be part of anything better. `coarse` are the prices that the
+    last program was written out from.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class _Question:
         # Values differ by multiples of this, so what is better is better by a whole step.
         self.step = max(1, int(np.gcd.reduce(np.concatenate([columns.cost, cap]))))
         self._know(certify(columns, price, cap))
+        self.coarse = self.known
         self.narrow()
 
     @property
@@ -118,6 +124,11 @@ class _Question:
     def open(self) -> bool:
         """Whether there may be a better packing; else the target is the bound."""
         return self.reach >= 0
+
+    @property
+    def engine(self) -> str:
+        """Who is the fastest at the program of what is left."""
+        return "cp-sat" if self.reach <= FEW_STEPS * self.step else "highs"
 
     def narrow(self) -> None:
         """Drop what is beyond the reach."""
@@ -138,25 +149,35 @@ class _Question:
         """List that many columns of least slack, or all."""
         return np.sort(np.argsort(self.known.slack, kind="stable")[:size])
 
-    def model(self, some: Ints | None = None) -> MilpModel:
-        """Write out the program of some columns; of all, with no limit on what is left, for None.
+    def relaxation(self) -> MilpModel:
+        """Write out the program of all columns, with no limit on what is left."""
+        return self._model(np.arange(len(self.columns)), self.known, 1, None)
 
-        Costs are what a packing is worth above the bound.
+    def program(self, some: Ints) -> MilpModel:
+        """Write out the program of some columns, in whole steps: from prices that are, too."""
+        price = self.step * np.rint(self.known.price / self.step).astype(np.int64)
+        self.coarse = certify(self.columns, price, self.cap)
+        return self._model(some, self.coarse, self.step, self.most_left)
+
+    def _model(
+        self, some: Ints, prices: Prices, unit: int, most_left: tuple[Ints, int] | None
+    ) -> MilpModel:
+        """Write out the program of some columns.
+
+        Costs are what a packing is worth above the bound of these prices, in units.
         """
-        reduced = self.columns.reduced(self.known.price)
+        reduced = self.columns.reduced(prices.price)
         best = np.minimum(least_by_courier(reduced, self.columns.ptr), 0)
-        most_left = None if some is None else self.most_left
-        some = np.arange(len(self.columns)) if some is None else some
         orders = self.columns.orders[some]
         real = orders < self.cap.size
         return partition_model(
             order=orders[real],
             owner=np.nonzero(real)[0],
             courier=self.columns.courier[some],
-            slack=self.known.slack[some],
-            idle=-best,
-            left=self.cap - self.known.price,
-            reach=self.reach,
+            slack=prices.slack[some] // unit,
+            idle=-best // unit,
+            left=(self.cap - prices.price) // unit,
+            reach=(self.target - self.step - prices.bound) // unit,
             most_left=most_left,
         )
 
@@ -172,7 +193,7 @@ class _Question:
             return
         picked = some[answer.values[: some.size] > 0.5]
         value = self.columns.value_at(picked, self.cap)
-        above = value - self.bound
+        above = (value - self.coarse.bound) // self.step
         if not math.isclose(above, answer.objective, rel_tol=TOLERANCE, abs_tol=0.5):
             raise SolverError(f"the core is claimed to be worth {answer.objective:.9g}, is {above}")
         if value < self.target:
@@ -183,8 +204,8 @@ class _Question:
         if answer.outcome is not Outcome.FEASIBLE:
             self.bound = self.target
         elif math.isfinite(answer.bound):
-            slack = TOLERANCE * max(1.0, abs(answer.bound))
-            self.bound += max(0, math.ceil(answer.bound - slack))
+            steps = math.ceil(answer.bound - TOLERANCE * max(1.0, abs(answer.bound)))
+            self.bound = max(self.bound, self.coarse.bound + self.step * steps)
 
     def _know(self, prices: Prices) -> None:
         self.known, self.bound = prices, prices.bound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ SPREADS = 3
 """Price of leaving an order against the distance between the dearest and the cheapest column."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class _Search:
     """The state of one solve: the best packing, and what the prices prove.
 
@@ -90,8 +91,15 @@ class _Search:
     def value(self) -> int:
         return self.columns.value(self.chosen)
 
+    @cached_property
+    def step(self) -> int:
+        """What values differ by multiples of, where leaving costs `cap`."""
+        return max(1, int(np.gcd.reduce(np.concatenate([self.columns.cost, self.cap]))))
+
     @property
     def bound(self) -> int:
+        if self.left == self.least_left and self.target - self.proven.bound < self.step:
+            return self.value
         above = (self.columns.dominance - self.unit) * self.least_left
         return min(self.proven.bound + above, self.value)
 
@@ -248,7 +256,12 @@ def _start(columns: PackingColumns, incumbent: Solution | None, deadline: Deadli
     """Make a first packing, or take the one known."""
     spread = int(columns.cost.max(initial=0)) - int(columns.cost.min(initial=0))
     priced = columns.leave[columns.leave > 0]
-    unit = min(columns.dominance, SPREADS * spread // int(priced.min(initial=1000)) + 1)
+    # Leaving costs a multiple of what all costs are multiples of, so that values still come in
+    # steps as large as the costs'.
+    whole = int(np.gcd.reduce(columns.cost))
+    whole = max(1, whole // max(1, math.gcd(whole, int(np.gcd.reduce(columns.leave)))))
+    unit = SPREADS * spread // int(priced.min(initial=1000)) + 1
+    unit = min(columns.dominance, whole * -(-unit // whole))
     search = _Search(columns, unit, np.zeros(0, np.int64))
     worth = np.append(search.cap, 0)[columns.orders].sum(axis=1) - columns.cost
     ranking = np.argsort(-worth, kind="stable")
@@ -272,7 +285,16 @@ def _price(search: _Search, deadline: Deadline, close: float) -> int:
     price[mine] = (columns.cost[search.chosen] / count)[:, None]
     start, made = price[:n], 0
     for rounds, step, per_order in ASCENTS:
-        prices = ascend(columns, start, search.cap, search.target, rounds, deadline, step=step)
+        prices = ascend(
+            columns,
+            start,
+            search.cap,
+            search.target,
+            rounds,
+            deadline,
+            step=step,
+            near=search.step,
+        )
         if search.prices is None or prices.bound > search.prices.bound:
             search.prices = prices
         start, made = search.price, made + prices.rounds

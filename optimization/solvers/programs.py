@@ -17,6 +17,7 @@ Program = Callable[[MilpModel, float], MilpAnswer]
 
 PROGRAMS = {
     "cbc": "optimization.solvers.cbc:solve_with_cbc",
+    "cp-sat": "optimization.solvers.cpsat:solve_with_cpsat",
     "highs": "optimization.solvers.highs:solve_with_highs",
     "highs-relaxed": "optimization.solvers.highs:relax_with_highs",
 }

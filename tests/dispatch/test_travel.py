@@ -152,3 +152,11 @@ def test_the_local_clock_follows_summer_time() -> None:
     hour, weekday = local_clock(skip, "Europe/Vienna")
     assert hour.tolist() == pytest.approx([1 + 59 / 60, 3.0])
     assert weekday.tolist() == [6, 6]
+
+
+def test_one_moment_has_the_clock_it_has_among_many() -> None:
+    """A snapshot's moment and a log's are read alike, over two years with fractions of seconds."""
+    moments = np.random.default_rng(0).uniform(1.7e9, 1.76e9, 500)
+    many = np.array(local_clock(moments, "Europe/Vienna"))
+    one = [local_clock(moments[k : k + 1], "Europe/Vienna") for k in range(moments.size)]
+    np.testing.assert_array_equal(np.array(one)[:, :, 0].T, many)

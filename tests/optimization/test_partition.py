@@ -1,14 +1,17 @@
 """The program of what prices leave in question, and the relaxation that narrows it further."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from optimization.errors import SolverError
 from optimization.packing.columns import PackingColumns
 from optimization.packing.core import solve_core
 from optimization.scalar import scalarize
 from optimization.solvers.cbc import Outcome
+from optimization.solvers.cpsat import solve_with_cpsat
 from optimization.solvers.highs import relax_with_highs, solve_with_highs
 from optimization.solvers.partition import partition_model
 from optimization.solvers.pool import WorkerPool
@@ -94,6 +97,46 @@ def test_the_relaxation_prices_orders_and_couriers():
     assert relaxed.objective == pytest.approx(4) == whole.objective
     assert relaxed.values.size == 3
     assert relaxed.values.sum() == pytest.approx(4)
+
+
+def test_both_engines_of_partitions_agree_and_say_when_nothing_fits():
+    """CP-SAT and HiGHS on 60 random programs, with rows that nothing can fill among them."""
+    outcomes = set()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        k, n, m = int(rng.integers(1, 12)), 4, 3
+        width = rng.integers(1, 3, k)
+        model = partition_model(
+            order=np.concatenate([rng.choice(n, w, replace=False) for w in width]),
+            owner=np.repeat(np.arange(k), width),
+            courier=rng.integers(0, m, k),
+            slack=rng.integers(0, 20, k),
+            idle=rng.integers(0, 20, m),
+            left=rng.integers(0, 20, n),
+            reach=15,
+            most_left=(np.full(n, 1000), int(rng.integers(0, n)) * 1000),
+        )
+        highs, sat = solve_with_highs(model, np.inf), solve_with_cpsat(model, np.inf)
+        assert sat.outcome is highs.outcome, seed
+        outcomes.add(sat.outcome)
+        if sat.outcome is Outcome.OPTIMAL:
+            assert sat.objective == pytest.approx(highs.objective) == sat.bound, seed
+            assert model.cost @ sat.values == sat.objective, seed
+    assert outcomes == {Outcome.OPTIMAL, Outcome.INFEASIBLE}
+
+
+def test_cp_sat_takes_whole_numbers_only():
+    model = partition_model(
+        order=np.array([0]),
+        owner=np.array([0]),
+        courier=np.array([0]),
+        slack=np.array([3]),
+        idle=np.array([9]),
+        left=np.array([4]),
+        reach=10,
+    )
+    with pytest.raises(SolverError, match="whole numbers"):
+        solve_with_cpsat(replace(model, cost=model.cost + 0.5), np.inf)
 
 
 def test_what_lies_beyond_the_reach_is_no_variable():

@@ -109,6 +109,31 @@ def test_offers_of_one_decision_to_one_courier_make_the_trip_that_was_planned(
     ]
 
 
+def test_the_trip_that_was_planned_is_made_after_stops_on_board(street: Any) -> None:
+    """Two offers planned together are ridden together, though an order's door comes before them.
+
+    c, from 1 to 3, is told at once: up 1 + 1, down 3 + 2 + 1, left at 7. Then a and b, told at 1:
+    up a 7 + 2 + 1, up b 11 + 1 + 1, down b 14 + 2 + 1, down a 18 + 1 + 1; one after the other a's
+    door comes first."""
+    day = street.day(
+        (
+            street.order("a", 0, 0, 1, 5),
+            street.order("b", 0, 0, 2, 4),
+            street.order("c", 0, 0, 1, 3),
+        ),
+        (street.shift("x", 0, 120, 0),),
+    )
+    route = ((UP, "a"), (UP, "b"), (DOWN, "b"), (DOWN, "a"))
+    together = (alone("a", "x", route=route), alone("b", "x", route=route))
+    log, _ = live(day, {0: (alone("c", "x"),), 1: together})
+    assert [name for _, _, name, _ in story(log, Kind.PICKED_UP)] == ["c", "a", "b"]
+    assert story(log, Kind.DELIVERED) == [
+        ("delivered", 6, "c", "x"),
+        ("delivered", 17, "b", "x"),
+        ("delivered", 20, "a", "x"),
+    ]
+
+
 def test_without_a_route_new_stops_come_last(pair_day: Day) -> None:
     log, _ = live(pair_day, {0: (alone("a", "x"), alone("b", "x"))})
     assert story(log, Kind.DELIVERED) == [("delivered", 8, "a", "x"), ("delivered", 17, "b", "x")]
