@@ -27,7 +27,13 @@ LIBRARY = KERNELS / ("_forest.dylib" if sys.platform == "darwin" else "_forest.s
 FLAGS = ("-O3", "-std=c11", "-fPIC", "-ffp-contract=off", "-fvisibility=default", "-Wno-psabi")
 AVX2 = ("-mavx2",)
 AVX512 = (*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
-SOURCES = {"forest": (), "forest_told": (), "forest_portable": (), "forest_avx2": AVX2, "forest_avx512": AVX512}
+SOURCES = {
+    "forest": (),
+    "forest_told": (),
+    "forest_portable": (),
+    "forest_avx2": AVX2,
+    "forest_avx512": AVX512,
+}
 
 
 def compiler() -> list[str] | None:

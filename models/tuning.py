@@ -39,9 +39,9 @@ def tune(
     """Try `params` and `trials` - 1 random variants; the best first.
 
     Each grows on the older offers of those that `train` fits on and is judged on the newer, no
-    order on both sides; calibration and test offers of `train` are left unseen. Random search, here of
-    scikit-learn's `ParameterSampler`,
-    finds as good a point as a grid of far more (Bergstra, Bengio 2012).
+    order on both sides; calibration and test offers of `train` are left unseen. Variants are drawn
+    by scikit-learn's `ParameterSampler`: random search finds as good a point as a grid of far more
+    (Bergstra, Bengio 2012).
 
     Raises
     ------
