@@ -93,23 +93,21 @@ def ascend(
         Stop when the bound is less than this below the target: values differ by multiples of it.
     """
     n = len(cap)
-    price = np.minimum(start, cap)
+    # A place more, for what stands in the place of orders that a column does not have.
+    price, most = np.append(np.minimum(start, cap), 0.0), cap.astype(np.float64)
     best_price, best_bound = price.copy(), -np.inf
     direction, step_factor, since = np.zeros(n), step, 0
     cost = columns.cost.astype(np.float64)
     # At least three wide, which the compiled loop takes in one go.
     wide = max(0, UNROLLED - columns.orders.shape[1])
     orders = np.pad(columns.orders, ((0, 0), (0, wide)), constant_values=n).astype(np.int32)
-    respond = _respond_compiled if compiler_present() else _respond_arrays
+    respond, turn, move = _COMPILED if compiler_present() else _ARRAYS
     cover = np.empty(n + 1, np.int64)
     made = 0
     while made < rounds and not deadline.expired:
         made += 1
-        bound = (
-            columns.constant
-            + price.sum()
-            + respond(columns.ptr, orders, cost, np.append(price, 0.0), cover)
-        )
+        answer = respond(columns.ptr, orders, cost, price, cover)
+        bound = columns.constant + price[:n].sum() + answer
         if bound > best_bound + 1e-7 * abs(best_bound if best_bound > -np.inf else bound):
             best_price, since = price.copy(), 0
         else:
@@ -120,14 +118,12 @@ def ascend(
             break
         if since >= PATIENCE:
             step_factor, since, price = 0.66 * step_factor, 0, best_price.copy()
-        short = 1.0 - cover[:n]
-        short[(short > 0) & (price >= cap)] = 0.0
-        direction = short + 0.3 * direction
+        turn(direction, price, most, cover)
         length = float(direction @ direction)
         if length < 1e-12:
             break
-        price = np.minimum(price + step_factor * distance / length * direction, cap)
-    return certify(columns, best_price, cap, made)
+        move(price, most, direction, step_factor * distance / length)
+    return certify(columns, best_price[:n], cap, made)
 
 
 def least_by_courier(reduced: Ints, ptr: Ints) -> Ints:
@@ -175,3 +171,36 @@ def _respond_arrays(
     taken = first[reduced[first] < 0]
     cover[:] = np.bincount(orders[taken].ravel(), minlength=cover.size)
     return float(reduced[taken].sum())
+
+
+@compiled(in_place=True)
+def _turn_compiled(direction: Floats, price: Floats, most: Floats, cover: Ints) -> None:
+    """Turn to the orders that too few or too many take; a price cannot rise beyond its most."""
+    for i in range(direction.size):
+        short = 1.0 - cover[i]
+        if short > 0.0 and price[i] >= most[i]:
+            short = 0.0
+        direction[i] = short + 0.3 * direction[i]
+
+
+def _turn_arrays(direction: Floats, price: Floats, most: Floats, cover: Ints) -> None:
+    """Turn, in array code."""
+    short = 1.0 - cover[: direction.size]
+    short[(short > 0.0) & (price[: direction.size] >= most)] = 0.0
+    direction[:] = short + 0.3 * direction
+
+
+@compiled(in_place=True)
+def _move_compiled(price: Floats, most: Floats, direction: Floats, by: float) -> None:
+    """Move along the direction, no price beyond its most."""
+    for i in range(direction.size):
+        price[i] = min(price[i] + by * direction[i], most[i])
+
+
+def _move_arrays(price: Floats, most: Floats, direction: Floats, by: float) -> None:
+    """Move, in array code."""
+    price[: direction.size] = np.minimum(price[: direction.size] + by * direction, most)
+
+
+_COMPILED = _respond_compiled, _turn_compiled, _move_compiled
+_ARRAYS = _respond_arrays, _turn_arrays, _move_arrays
