@@ -156,9 +156,9 @@ CHAINS = PolicyRules(
         ),
         bundles=BundleRules(
             enabled=True,
-            mates_per_order=5,
-            couriers_per_pair=4,
-            couriers_per_triple=3,
+            mates_per_order=6,
+            couriers_per_pair=6,
+            couriers_per_triple=4,
             orders_per_courier=6,
             max_ready_gap_s=3600.0,
             one_visit_per_place=True,
