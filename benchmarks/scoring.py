@@ -30,7 +30,7 @@ from models.features import build_matrix
 from models.forest import CATEGORICAL, Forest
 from models.history import HistoryPrior
 from models.kernels import NativeForest, Program, variants
-from models.scoring.fused import score_pairs
+from models.scoring.fused import pair_probabilities
 from models.scoring.native import NativeBackend
 
 Matrix = NDArray[np.float64]
@@ -336,7 +336,7 @@ def fused(columns: dict[str, Matrix], booster: lightgbm.Booster, text: str, n_pa
     backend = NativeBackend(NativeForest(Program(Forest.from_lightgbm(text))), threads=1)
 
     def ours() -> Matrix:
-        return calibration.apply(score_pairs(backend, schema, PRIOR, pairs))
+        return pair_probabilities(backend, schema, PRIOR, pairs, calibration)
 
     before = peak_mib()
     ours()

@@ -3,6 +3,10 @@
 
 #include "forest.h"
 
+static inline uint32_t slot_of(uint64_t op, int operand) {
+    return (uint32_t)(op >> SLOT_BITS * operand & SLOT_MASK) / SLOT_UNIT;
+}
+
 /* Slots of planes as they are numbered, but 0 or 1 where the byte column's code is known. */
 static void known_planes(const Forest *f, const int16_t *code, uint32_t *slot, uint8_t *told) {
     uint32_t at = FIRST_PLANE;
@@ -28,13 +32,44 @@ static void known_planes(const Forest *f, const int16_t *code, uint32_t *slot, u
     }
 }
 
-/* The multiplexers without those whose answer is known or one of their own operands (partial
- * evaluation: Jones, Gomard and Sestoft 1993, ch. 1). `codes` are those of the byte `columns` that
- * all pairs share. Written are `ops`, `op_first` and `out` as in the forest, and for each scale
- * whether nothing looks at its planes any more. Returns 1 where memory could not be had. */
+/* Leave out of n multiplexers those that no bit of the leaf's number needs; returns how many stay.
+ * `moved` has a place for each. */
+static int32_t keep_needed(uint64_t *ops, int32_t n, uint32_t first, uint16_t *out, uint32_t *moved) {
+    uint32_t next = first;
+    int32_t kept = 0;
+    for (int32_t i = 0; i < n; i++)
+        moved[i] = 0;
+    for (int b = 0; b < PLANES_PER_TREE; b++)
+        if (out[b] >= first)
+            moved[out[b] - first] = 1;
+    for (int32_t i = n; i-- > 0;)
+        for (int k = 0; moved[i] && k < 3; k++)
+            if (slot_of(ops[i], k) >= first)
+                moved[slot_of(ops[i], k) - first] = 1;
+    for (int32_t i = 0; i < n; i++) {
+        if (!moved[i])
+            continue;
+        moved[i] = next++;
+        uint64_t op = 0;
+        for (int k = 0; k < 3; k++) {
+            const uint32_t of = slot_of(ops[i], k);
+            op |= (uint64_t)(of < first ? of : moved[of - first]) * SLOT_UNIT << SLOT_BITS * k;
+        }
+        ops[kept++] = op;
+    }
+    for (int b = 0; b < PLANES_PER_TREE; b++)
+        if (out[b] >= first)
+            out[b] = (uint16_t)moved[out[b] - first];
+    return kept;
+}
+
+/* The multiplexers without those whose answer is known, is one of their own operands or is not asked
+ * for any more (partial evaluation: Jones, Gomard and Sestoft 1993, ch. 1). `codes` are those of the
+ * byte `columns` that all pairs share. Written are `ops`, `op_first` and `out` as in the forest, and
+ * for each scale whether nothing looks at its planes. Returns 1 where memory could not be had. */
 int forest_told(const Forest *f, const uint8_t *codes, const int32_t *columns, int64_t n_columns,
                 uint64_t *ops, int32_t *op_first, uint16_t *out, uint8_t *told) {
-    uint32_t *slot = malloc((size_t)f->n_slots * sizeof *slot);
+    uint32_t *slot = malloc(2 * (size_t)f->n_slots * sizeof *slot), *moved = slot + f->n_slots;
     int16_t *code = malloc((size_t)(f->n_columns + 1) * sizeof *code);
     if (!slot || !code) {
         free(slot);
@@ -46,14 +81,16 @@ int forest_told(const Forest *f, const uint8_t *codes, const int32_t *columns, i
     for (int64_t c = 0; c < n_columns; c++)
         code[columns[c]] = codes[c];
     known_planes(f, code, slot, told);
-    const uint32_t first_result = (uint32_t)(FIRST_PLANE + f->n_cut_planes + f->n_sets);
-    int32_t n = op_first[0] = 0;
-    for (int64_t tree = 0; tree < f->n_trees; tree++) {
-        uint32_t *result = slot + first_result, next = first_result;
+    const uint32_t first = (uint32_t)(FIRST_PLANE + f->n_cut_planes + f->n_sets);
+    op_first[0] = 0;
+    for (int64_t tree = 0; tree < f->n_trees; tree++, out += PLANES_PER_TREE) {
+        uint64_t *own = ops + op_first[tree];
+        uint32_t *result = slot + first;
+        int32_t n = 0;
         for (int32_t i = f->op_first[tree]; i < f->op_first[tree + 1]; i++, result++) {
             uint32_t of[3];
             for (int k = 0; k < 3; k++)
-                of[k] = slot[(f->ops[i] >> SLOT_BITS * k & SLOT_MASK) / SLOT_UNIT];
+                of[k] = slot[slot_of(f->ops[i], k)];
             if (of[0] < FIRST_PLANE)
                 *result = of[1 + of[0]];
             else if (of[1] == of[2])
@@ -61,14 +98,14 @@ int forest_told(const Forest *f, const uint8_t *codes, const int32_t *columns, i
             else if (of[1] == 0 && of[2] == 1)
                 *result = of[0];
             else {
-                *result = next++;
-                ops[n++] = ((uint64_t)of[0] | (uint64_t)of[1] << SLOT_BITS |
+                *result = first + (uint32_t)n;
+                own[n++] = ((uint64_t)of[0] | (uint64_t)of[1] << SLOT_BITS |
                             (uint64_t)of[2] << 2 * SLOT_BITS) * SLOT_UNIT;
             }
         }
-        op_first[tree + 1] = n;
-        for (int b = 0; b < PLANES_PER_TREE; b++, out++)
-            *out = (uint16_t)slot[f->out[PLANES_PER_TREE * tree + b]];
+        for (int b = 0; b < PLANES_PER_TREE; b++)
+            out[b] = (uint16_t)slot[f->out[PLANES_PER_TREE * tree + b]];
+        op_first[tree + 1] = op_first[tree] + keep_needed(own, n, first, out, moved);
     }
     free(slot);
     free(code);

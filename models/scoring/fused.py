@@ -46,23 +46,7 @@ def score_pairs(
     FeatureError
         If the tables break the contract of `models.columns`.
     """
-    pairs.check(schema.raw_names)
-    if isinstance(backend, MLXBackend):
-        rows = _RowsOfPairs(backend, _Features(schema, prior, pairs))
-        return _joined(rows.bound.score(part, at) for at, part in rows.parts())
-    if not isinstance(backend, NativeBackend) or backend.forest.program.multiplexers is None:
-        return backend.score(build_matrix(pairs.expand(), schema, prior))
-    plan = _CodedPairs(backend.forest, _Features(schema, prior, pairs))
-    out = np.empty(len(pairs))
-    threads = max(1, min(backend.threads, len(pairs) // PAIRS_PER_THREAD))
-    if threads == 1:
-        plan.score(out, 0, len(pairs))
-    else:
-        edges = [len(pairs) * part // threads for part in range(threads + 1)]
-        with ThreadPoolExecutor(threads) as pool:
-            # list, so that what a thread raised is raised here
-            list(pool.map(lambda part: plan.score(out, *part), pairwise(edges)))
-    return out
+    return _scored(backend, schema, prior, pairs, None)
 
 
 def pair_probabilities(
@@ -79,11 +63,36 @@ def pair_probabilities(
     FeatureError
         As in `score_pairs`.
     """
-    if not isinstance(backend, MLXBackend):
-        return calibration.apply(score_pairs(backend, schema, prior, pairs))
+    return _scored(backend, schema, prior, pairs, calibration)
+
+
+def _scored(
+    backend: ScoringBackend,
+    schema: FeatureSchema,
+    prior: HistoryPrior,
+    pairs: PairColumns,
+    calibration: Calibration | None,
+) -> FloatArray:
     pairs.check(schema.raw_names)
-    rows = _RowsOfPairs(backend, _Features(schema, prior, pairs))
-    return _joined(rows.bound.probabilities(part, calibration, at) for at, part in rows.parts())
+    if isinstance(backend, MLXBackend):
+        rows = _RowsOfPairs(backend, _Features(schema, prior, pairs))
+        if calibration is None:
+            return _joined(rows.bound.score(part, at) for at, part in rows.parts())
+        return _joined(rows.bound.probabilities(part, calibration, at) for at, part in rows.parts())
+    if not isinstance(backend, NativeBackend) or backend.forest.program.multiplexers is None:
+        scores = backend.score(build_matrix(pairs.expand(), schema, prior))
+        return scores if calibration is None else calibration.apply(scores)
+    plan = _CodedPairs(backend.forest, _Features(schema, prior, pairs), calibration)
+    out = np.empty(len(pairs))
+    threads = max(1, min(backend.threads, len(pairs) // PAIRS_PER_THREAD))
+    if threads == 1:
+        plan.score(out, 0, len(pairs))
+    else:
+        edges = [len(pairs) * part // threads for part in range(threads + 1)]
+        with ThreadPoolExecutor(threads) as pool:
+            # list, so that what a thread raised is raised here
+            list(pool.map(lambda part: plan.score(out, *part), pairwise(edges)))
+    return out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,17 +135,21 @@ class _Features:
     def _columns(self, needed: set[str], here: slice) -> Mapping[str, FloatArray]:
         found = {name: self.pairs.pair[name][here] for name in needed & self.pairs.pair.keys()}
         for columns, row in self.pairs.groups():
-            at = np.zeros(1, np.int64) if row is None else row[here]
-            found |= {name: columns[name].take(at) for name in needed & columns.keys()}
-        size = here.stop - here.start
-        return {name: np.broadcast_to(values, (size,)) for name, values in found.items()}
+            for name in needed & columns.keys():
+                if row is None:
+                    found[name] = np.broadcast_to(columns[name], (here.stop - here.start,))
+                else:
+                    found[name] = columns[name].take(row[here])
+        return found
 
 
 class _CodedPairs:
     """The tables coded once, and the pairs run by run, for the compiled kernels."""
 
-    def __init__(self, forest: NativeForest, features: _Features) -> None:
-        self._forest, self._features = forest, features
+    def __init__(
+        self, forest: NativeForest, features: _Features, calibration: Calibration | None
+    ) -> None:
+        self._forest, self._features, self._calibration = forest, features, calibration
         looked_at = forest.program.scales.table["feature"]
         entities = [
             self._coded(each, scales)
@@ -154,6 +167,8 @@ class _CodedPairs:
             here = slice(at, min(at + RUN, stop))
             values = list(self._features.of_pairs(self._own.tolist(), here))
             self._pairs.score(at, [values[place] for place in self._place], out[here])
+            if self._calibration is not None:
+                out[here] = self._calibration.apply(out[here])
 
     def _coded(self, brought: _Brought, scales: NDArray[np.int32]) -> CodedEntity:
         table = self._forest.program.scales.table[scales]
