@@ -70,6 +70,9 @@ def frontiers(size: str, seed: int, limit_s: float) -> None:
     took, whole = clock(
         lambda: exact_frontier(problem, EFFICIENCY, "spread", deadline=Deadline.after(limit_s))
     )
+    if not whole.hypervolume:
+        print(f"  all                   {took:8.2f} s  too few points within {limit_s} s", flush=True)
+        return
     share = hull.hypervolume / whole.hypervolume
     print(f"  all                   {took:8.2f} s  {whole.summary()}; hv {whole.hypervolume:.5f}")
     print(f"  supported points hold {share:.3%} of the hypervolume of all found", flush=True)
