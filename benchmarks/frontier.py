@@ -71,7 +71,7 @@ def frontiers(size: str, seed: int, limit_s: float) -> None:
         lambda: exact_frontier(problem, EFFICIENCY, "spread", deadline=Deadline.after(limit_s))
     )
     if not whole.hypervolume:
-        print(f"  all                   {took:8.2f} s  too few points within {limit_s} s", flush=True)
+        print(f"  all                   {took:8.2f} s  too few points in the time", flush=True)
         return
     share = hull.hypervolume / whole.hypervolume
     print(f"  all                   {took:8.2f} s  {whole.summary()}; hv {whole.hypervolume:.5f}")
