@@ -7,6 +7,11 @@ static inline uint32_t slot_of(uint64_t op, int operand) {
     return (uint32_t)(op >> SLOT_BITS * operand & SLOT_MASK) / SLOT_UNIT;
 }
 
+static inline uint64_t op_of(const uint32_t slot[3]) {
+    return ((uint64_t)slot[0] | (uint64_t)slot[1] << SLOT_BITS | (uint64_t)slot[2] << 2 * SLOT_BITS) *
+           SLOT_UNIT;
+}
+
 /* Slots of planes as they are numbered, but 0 or 1 where the byte column's code is known. */
 static void known_planes(const Forest *f, const int16_t *code, uint32_t *slot, uint8_t *told) {
     uint32_t at = FIRST_PLANE;
@@ -50,12 +55,12 @@ static int32_t keep_needed(uint64_t *ops, int32_t n, uint32_t first, uint16_t *o
         if (!moved[i])
             continue;
         moved[i] = next++;
-        uint64_t op = 0;
+        uint32_t of[3];
         for (int k = 0; k < 3; k++) {
-            const uint32_t of = slot_of(ops[i], k);
-            op |= (uint64_t)(of < first ? of : moved[of - first]) * SLOT_UNIT << SLOT_BITS * k;
+            of[k] = slot_of(ops[i], k);
+            of[k] = of[k] < first ? of[k] : moved[of[k] - first];
         }
-        ops[kept++] = op;
+        ops[kept++] = op_of(of);
     }
     for (int b = 0; b < PLANES_PER_TREE; b++)
         if (out[b] >= first)
@@ -99,8 +104,7 @@ int forest_told(const Forest *f, const uint8_t *codes, const int32_t *columns, i
                 *result = of[0];
             else {
                 *result = first + (uint32_t)n;
-                own[n++] = ((uint64_t)of[0] | (uint64_t)of[1] << SLOT_BITS |
-                            (uint64_t)of[2] << 2 * SLOT_BITS) * SLOT_UNIT;
+                own[n++] = op_of(of);
             }
         }
         for (int b = 0; b < PLANES_PER_TREE; b++)
