@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from collections.abc import Mapping
@@ -125,7 +124,7 @@ def _unbounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
     started_s = time.monotonic()
     structure, bound_value = recognise(scalar), trivial_bound(scalar)
     pairs, flow, start = scalar.problem.n_columns, structure.kind is Kind.FLOW, None
-    known, timed = None, math.isfinite(deadline.at_s)
+    known, timed = None, deadline.timed
     try:
         if structure.kind is not Kind.MILP and _flow_in_time(pairs, deadline):
             engine = flow_engine()
@@ -216,7 +215,7 @@ def _anytime(
         message=message,
     )
     local, begins_s = SOLVERS["local"], LOCAL_S_PER_PAIR * scalar.problem.n_columns
-    patient = math.isinf(deadline.at_s) and scalar.problem.n_columns >= MANY_PAIRS
+    patient = not deadline.timed and scalar.problem.n_columns >= MANY_PAIRS
     ready = is_warm() or patient
     if ready and local.can_solve(scalar) and begins_s < deadline.remaining() + GRACE_S:
         found = local.solve(scalar, _leaving(0.0, deadline), known)
@@ -280,7 +279,7 @@ def _bounded(scalar: ScalarProblem, deadline: Deadline) -> Solution:
         if scalar.value(columns) <= bound_value:
             return replace(incumbent, status=Status.OPTIMAL, stop_reason=StopReason.PROVEN)
     packing = SOLVERS["packing"].can_solve(free) and all(b.term.work is None for b in scalar.bounds)
-    endless = math.isinf(deadline.at_s) and scalar.problem.n_columns > LARGEST_PROGRAM
+    endless = not deadline.timed and scalar.problem.n_columns > LARGEST_PROGRAM
     if endless or (packing and scalar.problem.n_columns > LARGEST_CORE):
         message = TOO_LARGE if endless else "no packing within the bounds was found"
         if incumbent is None:
@@ -320,7 +319,7 @@ def _program(scalar: ScalarProblem, deadline: Deadline) -> MilpSolver:
     engine = SOLVERS["milp"]
     if not isinstance(engine, MilpSolver):
         raise SolverError(f"expected a MilpSolver under 'milp', got {engine.name}")
-    if math.isinf(deadline.at_s) and scalar.problem.n_columns > MANY_PAIRS:
+    if not deadline.timed and scalar.problem.n_columns > MANY_PAIRS:
         return MilpSolver(engine.pool, "highs")
     return engine
 

@@ -22,6 +22,11 @@ class Deadline:
             raise ValueError("expected a number of seconds or None, got nan")
         return cls(time.monotonic() + seconds)
 
+    @property
+    def timed(self) -> bool:
+        """Whether there is one; else work is to be limited, not time."""
+        return math.isfinite(self.at_s)
+
     def remaining(self) -> float:
         """Return the seconds left, never negative, inf without a deadline."""
         return max(0.0, self.at_s - time.monotonic())
@@ -41,7 +46,7 @@ class Deadline:
         """
         if not 0.0 < f <= 1.0:
             raise ValueError(f"expected f in (0, 1], got {f}")
-        return self if math.isinf(self.at_s) else Deadline(time.monotonic() + f * self.remaining())
+        return Deadline(time.monotonic() + f * self.remaining()) if self.timed else self
 
 
 NEVER = Deadline(math.inf)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -192,7 +190,7 @@ class NetworkFlow:
 
 def _chunk(size: int, deadline: Deadline) -> int:
     """Say how many to serve between two looks at the clock: all, where there is no deadline."""
-    return max(1, size if math.isinf(deadline.at_s) else CHUNK)
+    return max(1, CHUNK if deadline.timed else size)
 
 
 def require_small(*prices: NDArray[np.int64]) -> None:

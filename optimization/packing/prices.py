@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 
 UNROLLED = 3
 """Orders of a column that are looked up without a loop: most columns have no more."""
+
 PATIENCE = 15
 """Rounds without a better bound before the step is shortened."""
 

@@ -121,7 +121,7 @@ class MilpSolver:
         started_s: float,
     ) -> Solution:
         """Give the better of what the engine had and what was known before."""
-        found, timed = None, math.isfinite(deadline.at_s)
+        found, timed = None, deadline.timed
         if columns is not None and scalar.within_bounds(columns):
             found = columns
         engine = self.name

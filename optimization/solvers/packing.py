@@ -200,7 +200,7 @@ class PackingSolver:
         late = deadline.expired
         note = f"{len(search.columns)} columns, {rounds} rounds of prices"
         core = search.in_question(search.proven)
-        reach = math.inf if math.isfinite(deadline.at_s) else WITHIN_REACH
+        reach = math.inf if deadline.timed else WITHIN_REACH
         worthwhile = core.size <= SMALL_CORE or self.close < search.gap < reach
         if search.gap > 0 and worthwhile and self.core_s > 0 and not late:
             told, late = self._core(search, core, deadline)
@@ -227,7 +227,7 @@ class PackingSolver:
         # A small core takes milliseconds, but the engine may still be starting.
         own_s = max(self.core_s, START_S) if core.size <= SMALL_CORE else self.core_s
         # Without a deadline no clock runs: the same problem has the same answer.
-        timed = math.isfinite(deadline.at_s)
+        timed = deadline.timed
         due = min(Deadline.after(own_s), deadline, key=lambda d: d.at_s) if timed else deadline
         solved = search.settle(core, prices, self.pool, due)
         if not (solved and whole):
